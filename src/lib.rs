@@ -1,1 +1,6 @@
-//! Liandong (联动).
+//! Liandong (联动): the message-bus integration hub between approving bureaus and supervising departments.
+//!
+//! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
+
+pub mod domain;
+pub mod proto;

@@ -1,0 +1,10 @@
+//! The domain: divisions, organisations, items, messages, routing, deliveries. Pure: no tokio, no I/O,
+//! no clock, no environment.
+
+pub mod decision;
+pub mod delivery;
+pub mod id;
+pub mod kind;
+pub mod message;
+pub mod obligation;
+pub mod organisation;

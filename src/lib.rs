@@ -3,4 +3,5 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod domain;
+pub mod port;
 pub mod proto;

@@ -365,11 +365,11 @@ pub struct RiskDisposal {
 pub struct Receipt {
     /// The one delivery it is about.
     pub delivery: DeliveryId,
-    /// Signed or returned.
+    /// Signed, returned, or a relay confirmed.
     pub action: ReceiptAction,
 }
 
-/// Signed or returned.
+/// What a receipt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptAction {
@@ -377,6 +377,8 @@ pub enum ReceiptAction {
     Signed,
     /// 退回.
     Returned,
+    /// 转报确认: the supervisor lets a held second hop go (plan task 6).
+    RelayConfirmed,
 }
 
 impl Message {

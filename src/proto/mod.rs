@@ -3,7 +3,12 @@
 //! The wire types are permissive (every field optional); `convert` is where they become domain types or
 //! a list of every fault with its field path. Nothing else of the hub reads wire types but the interfaces.
 
-#[expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
+#[expect(
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    unused_qualifications,
+    reason = "generated code"
+)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/liandong.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/liandong.v1.serde.rs"));

@@ -1,0 +1,161 @@
+//! The bus: carries claimed work to workers and outcomes back. The store is the truth, the bus is
+//! transport: what it loses, the reconciler finds by its lease.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    decision::Part,
+    delivery::Outcome,
+    id::{DeliveryId, EndpointId, MessageId, OrganisationId},
+    kind::Kind,
+};
+
+/// Carries work out and outcomes back.
+///
+/// - *Order*: work of one endpoint arrives in the order sent; nothing is promised across endpoints.
+/// - *Durability*: none asked for; a lost copy is found by its lease.
+/// - *Bounds*: every queue is bounded; what does not fit is handed back at once, never waited for.
+/// - *Idempotence*: a copy may arrive twice; workers and the store tell by lease token.
+#[async_trait]
+pub trait Bus: fmt::Debug + Send + Sync {
+    /// Queues work for its endpoint's workers. What could not be queued comes back with the reason.
+    async fn send_work(&self, work: Vec<Work>) -> Vec<(Error, Work)>;
+
+    /// The stream of work of one endpoint. Several consumers share it.
+    async fn work(&self, endpoint: &EndpointId) -> Result<Box<dyn WorkSource>, Error>;
+
+    /// Reports outcomes. Waits for room, since an outcome must not be thrown away.
+    async fn send_outcomes(&self, outcomes: Vec<WorkOutcome>) -> Result<(), Error>;
+
+    /// The stream of outcomes, in batches.
+    async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, Error>;
+
+    /// Takes no more; sources end after what is queued.
+    async fn close(&self);
+}
+
+/// Work of one endpoint.
+#[async_trait]
+pub trait WorkSource: fmt::Debug + Send {
+    /// The next piece; none when the bus is closed and drained. Cancel-safe.
+    async fn next(&mut self) -> Option<Work>;
+}
+
+/// Outcomes of all endpoints.
+#[async_trait]
+pub trait OutcomeSource: fmt::Debug + Send {
+    /// At least one and at most `limit` outcomes; empty when the bus is closed and drained. Cancel-safe.
+    async fn next(&mut self, limit: usize) -> Vec<WorkOutcome>;
+}
+
+/// One attempt to make: a delivery under lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// The delivery; the target may see it again under this id.
+    pub delivery: DeliveryId,
+    /// Its message.
+    pub message: MessageId,
+    /// Kind of the message.
+    pub kind: Kind,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// For whom.
+    pub organisation: OrganisationId,
+    /// In whose name, when not the source.
+    pub on_behalf_of: Option<OrganisationId>,
+    /// 牵头, 配合, 知悉.
+    pub part: Part,
+    /// 职责分工 or condition, in the item's words.
+    pub share: Option<Box<str>>,
+    /// Place in its lane, rising.
+    pub lane_sequence: u64,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Proves the right to settle.
+    pub lease: LeaseToken,
+    /// A worker starts only if its time-out ends before this.
+    pub not_after: Timestamp,
+    /// When the message was accepted.
+    pub accepted_at: Timestamp,
+    /// When the delivery was first tried; none at the first attempt.
+    pub first_attempt_at: Option<Timestamp>,
+    /// Held second hops that wait for this delivery's recipient to confirm.
+    pub relays: Vec<DeliveryId>,
+    /// The message in canonical JSON.
+    #[serde(with = "json_text")]
+    pub body: Bytes,
+}
+
+/// Fences a lease: rises with each lease of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeaseToken(pub u64);
+
+/// How one attempt ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkOutcome {
+    /// The work, without its body.
+    pub work: Work,
+    /// Class.
+    pub outcome: Outcome,
+    /// What was tried.
+    pub attempt: AttemptRecord,
+}
+
+/// What was tried, kept as evidence whether it worked or not (promise 11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Whom it spoke to.
+    pub peer: Box<str>,
+    /// SHA-256 of the bytes sent; none when nothing was.
+    pub sent_digest: Option<[u8; 32]>,
+    /// SHA-256 of the answer's bytes.
+    pub answer_digest: Option<[u8; 32]>,
+    /// HTTP status, where there is one.
+    pub status: Option<u16>,
+    /// Beginning of the answer or the error, bounded, without credentials.
+    pub detail: Box<str>,
+    /// Version of the adapter's configuration.
+    pub adapter_version: Box<str>,
+}
+
+/// Why the bus does not take something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The endpoint's queue is full.
+    #[error("work queue of endpoint {endpoint} is full ({limit})")]
+    Full {
+        /// Whose.
+        endpoint: EndpointId,
+        /// Its limit.
+        limit: usize,
+    },
+    /// Nobody declared the endpoint.
+    #[error("endpoint {0} has no work queue")]
+    UnknownEndpoint(EndpointId),
+    /// Closed.
+    #[error("bus is closed")]
+    Closed,
+}
+
+mod json_text {
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(bytes).map_err(S::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        String::deserialize(deserializer).map(Bytes::from).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,182 @@
+//! Deliveries at work: claim, settle, operate.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Error, NewEntry};
+use crate::{
+    domain::{
+        delivery::{Next, Outcome, Transport},
+        id::{DeliveryId, EndpointId},
+    },
+    port::bus::{AttemptRecord, LeaseToken, Work},
+};
+
+/// Deliveries at work.
+///
+/// - *Order*: only the head of a lane (endpoint, order key) is ever claimed; the next one heads the lane
+///   when the one before is final (promise 5). Held and parked deliveries block their lane.
+/// - *Fencing*: a settlement counts only under the lease it carries, with one exception: a late success
+///   settles as delivered (promise 6).
+/// - *Idempotence*: settling twice under one lease changes nothing the second time.
+#[async_trait]
+pub trait Deliveries {
+    /// Leases up to `limit` due lane heads for each wanted endpoint, oldest first; durable before return.
+    async fn claim(&self, claim: Claim, now: Timestamp) -> Result<Vec<Work>, Error>;
+
+    /// Records attempts and moves deliveries; the answers are in the order given.
+    async fn settle(&self, settlements: Vec<Settlement>, now: Timestamp) -> Result<Vec<Settled>, Error>;
+
+    /// Leases that ended before `now` and were never settled.
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiredLease>, Error>;
+
+    /// Endpoints with something claimable now, and when the next scheduled one falls due.
+    async fn waiting(&self, now: Timestamp) -> Result<Waiting, Error>;
+
+    /// What a person does to one delivery. The entry is written only when the operation is possible.
+    async fn operate(
+        &self,
+        delivery: DeliveryId,
+        operation: Operation,
+        entry: NewEntry,
+        now: Timestamp,
+    ) -> Result<Result<Operated, NotPossible>, Error>;
+}
+
+/// A request for work.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Endpoints with room.
+    pub wants: Vec<Want>,
+    /// When the lease ends.
+    pub lease_until: Timestamp,
+    /// Latest time a worker may still be at it; before `lease_until` by the margin.
+    pub not_after: Timestamp,
+}
+
+/// Room at one endpoint.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// Which.
+    pub endpoint: EndpointId,
+    /// How many.
+    pub limit: usize,
+}
+
+/// The end of one attempt.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Under which lease.
+    pub lease: LeaseToken,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was tried.
+    pub record: AttemptRecord,
+    /// Where the delivery goes if the lease still stands.
+    pub next: Next,
+    /// Whether the attempt counts against the retry policy.
+    pub counts: Counts,
+    /// Trail entry of the attempt.
+    pub entry: NewEntry,
+}
+
+/// Whether an attempt is used up. Waiting behind a breaker burns none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Yes.
+    Attempt,
+    /// No: nothing was tried.
+    Nothing,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Applied. Endpoints that have something ready because of it.
+    Applied {
+        /// Endpoints to look at.
+        ready: Vec<EndpointId>,
+    },
+    /// The lease was over and the success came late: delivered now.
+    LateSuccess {
+        /// Endpoints to look at.
+        ready: Vec<EndpointId>,
+    },
+    /// The lease was over: the attempt is recorded, the state is not touched.
+    LateIgnored,
+}
+
+/// A lease that ended unsettled.
+#[derive(Clone, Debug)]
+pub struct ExpiredLease {
+    /// The work as it was handed out, with an empty body.
+    pub work: Work,
+}
+
+/// What waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Endpoints with something claimable.
+    pub ready: Vec<EndpointId>,
+    /// When the next scheduled delivery falls due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What a person may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Try again now: from parked or scheduled; attempts and age start again.
+    Retry,
+    /// Stop for a person: from ready, scheduled, held.
+    Park {
+        /// Reason, in words.
+        reason: Box<str>,
+    },
+    /// Leave out: from parked, so that its lane goes on.
+    Skip,
+    /// Call off (取消推送): from any state that is not final and not leased.
+    Withdraw,
+    /// Served on paper (线下送达), with the paper's number: from any state that is not final and not leased.
+    ServeOffline {
+        /// 送达回证 number.
+        document: Box<str>,
+    },
+    /// Let a held second hop go: its first hop must have reached its moment.
+    ConfirmRelay,
+}
+
+/// An operation done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operated {
+    /// Before.
+    pub from: Transport,
+    /// After.
+    pub to: Transport,
+    /// Endpoints to look at.
+    pub ready: Vec<EndpointId>,
+}
+
+/// An operation that cannot be done; nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPossible {
+    /// No such delivery.
+    #[error("no delivery {0}")]
+    Unknown(DeliveryId),
+    /// Not from this state.
+    #[error("delivery {delivery} is {state}, which does not allow this; it needs {needs}")]
+    State {
+        /// Which.
+        delivery: DeliveryId,
+        /// Its state.
+        state: Transport,
+        /// States that would do.
+        needs: &'static str,
+    },
+    /// It has no endpoint to go to.
+    #[error("delivery {0} has no endpoint; name the recipient in the registry and send the message on")]
+    NoEndpoint(DeliveryId),
+}

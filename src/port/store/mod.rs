@@ -1,0 +1,75 @@
+//! The store: several small ports, all implemented by one backend, so that what belongs together is
+//! durable together.
+//!
+//! Every call takes `now` where time matters. Every write returns only after its commit is durable. A
+//! cancelled call may have been done; each is safe to repeat, as its contract says.
+
+mod accept;
+mod access;
+mod deliveries;
+mod obligations;
+mod query;
+mod trail;
+
+use std::{fmt, sync::Arc};
+
+pub use accept::{Accept, Acceptance, Effect, Moment, NewDelivery, NewObligation, NewState, Verdict};
+pub use access::{Access, Grant, NewToken, Scope, Token};
+pub use deliveries::{
+    Claim, Counts, Deliveries, ExpiredLease, NotPossible, Operated, Operation, Settled, Settlement, Waiting,
+    Want,
+};
+pub use obligations::{Obligation, Obligations};
+pub use query::{
+    AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
+    OrganisationCount, Page, Query, Selector, TrailRow,
+};
+pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
+
+/// All the ports of one backend.
+pub trait Store: Accept + Deliveries + Trail + Obligations + Query + Access {}
+
+impl<T: Accept + Deliveries + Trail + Obligations + Query + Access> Store for T {}
+
+/// Why a store call failed. Nothing of the call was done, unless the variant says otherwise.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk is full: stop taking messages, nothing is torn.
+    #[error("disk is full: {0}")]
+    DiskFull(Arc<str>),
+    /// Busy or closing: try again later.
+    #[error("store is unavailable: {0}")]
+    Unavailable(Arc<str>),
+    /// Another process holds the data directory.
+    #[error("data directory {0} is in use by another liandong process")]
+    InUse(Arc<str>),
+    /// A row that should not exist, or cannot be read: a person is needed.
+    #[error("store is damaged: {0}")]
+    Damaged(Arc<str>),
+    /// The backend failed in another way.
+    #[error("store failed: {message}")]
+    Backend {
+        /// What it said.
+        message: Arc<str>,
+        /// Its own error.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// Whether the same call can succeed later.
+    pub fn retryable(&self) -> bool {
+        matches!(self, Self::DiskFull(_) | Self::Unavailable(_))
+    }
+}
+
+/// A digest over exact bytes, SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256Digest(pub [u8; 32]);
+
+impl fmt::Debug for Sha256Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod decision;
 pub mod delivery;
+pub mod fault;
 pub mod id;
 pub mod kind;
 pub mod message;

@@ -5,3 +5,4 @@
 pub mod domain;
 pub mod port;
 pub mod proto;
+pub mod task;

@@ -3,3 +3,4 @@
 //! Nothing here waits, reads a clock, a file or the environment; what a rule needs is passed in.
 
 pub mod identifier;
+pub mod retry;

@@ -1,3 +1,4 @@
 //! Liandong (联动).
 
+pub mod config;
 pub mod domain;

@@ -2,5 +2,6 @@
 //!
 //! Nothing here waits, reads a clock, a file or the environment; what a rule needs is passed in.
 
+pub mod calendar;
 pub mod identifier;
 pub mod retry;

@@ -1,1 +1,3 @@
 //! Liandong (联动).
+
+pub mod evidence;

@@ -8,4 +8,6 @@
 mod bytes32;
 pub mod canonical;
 pub mod digest;
+pub mod note;
+pub mod signer;
 pub mod tree;

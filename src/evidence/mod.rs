@@ -7,7 +7,10 @@
 
 mod bytes32;
 pub mod canonical;
+pub mod checkpoint;
 pub mod digest;
 pub mod note;
+pub mod seal;
 pub mod signer;
+pub mod statement;
 pub mod tree;

@@ -174,8 +174,7 @@ mod tests {
     #[test]
     fn several_keys_in_one_text_are_all_read() {
         let keys: Vec<_> = (1..=3).map(|seed| Ed25519::from_seed(&[seed; 32]).public_key().clone()).collect();
-        let text: String =
-            keys.iter().map(|key| format!("# key of the office\n{}\n", key.to_pem())).collect();
+        let text = keys.iter().map(PublicKey::to_pem).collect::<Vec<_>>().join("# key of the office\n");
         let set = PublicKeys::from_pem(&text).unwrap();
         assert_eq!(set.len(), 3);
         for key in &keys {

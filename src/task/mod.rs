@@ -106,7 +106,8 @@ impl Supervisor {
         let all = async {
             let mut first = Ok(());
             while let Some(ended) = self.tasks.join_next().await {
-                first = first.and(judge(ended));
+                let judged = judge(ended);
+                first = first.and(judged);
             }
             first
         };

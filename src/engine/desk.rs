@@ -3,7 +3,7 @@
 //! Memory only, rebuilt at start: the store is the truth. Bounded by the number of endpoints.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,8 +16,8 @@ use super::{
     breaker::{Breaker, Change, Passage},
 };
 use crate::{
-    domain::id::EndpointId,
-    port::store::Want,
+    domain::id::{DeliveryId, EndpointId},
+    port::{bus::Work, store::Want},
     task::metrics::{BREAKER, IN_FLIGHT},
 };
 
@@ -37,7 +37,7 @@ struct Places {
 #[derive(Debug)]
 struct Place {
     policy: EndpointPolicy,
-    in_flight: usize,
+    in_flight: HashSet<DeliveryId>,
     breaker: Breaker,
     look: Look,
 }
@@ -54,7 +54,15 @@ impl Desk {
         let by_endpoint = policies
             .into_iter()
             .map(|(endpoint, policy)| {
-                (endpoint, Place { policy, in_flight: 0, breaker: Breaker::default(), look: Look::Needed })
+                (
+                    endpoint,
+                    Place {
+                        policy,
+                        in_flight: HashSet::new(),
+                        breaker: Breaker::default(),
+                        look: Look::Needed,
+                    },
+                )
             })
             .collect();
         Self { places: Mutex::new(Places { by_endpoint, due: None }), bell: Notify::new() }
@@ -104,14 +112,18 @@ impl Desk {
         wants
     }
 
-    /// `taken` of the wanted were claimed; an endpoint that gave all it was asked for has more.
-    pub fn claimed(&self, wants: &[Want], taken: &HashMap<EndpointId, usize>) {
+    /// `work` was claimed; an endpoint that gave all it was asked for has more.
+    pub fn claimed(&self, wants: &[Want], work: &[Work]) {
         let mut places = self.lock();
+        for piece in work {
+            if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint) {
+                place.in_flight.insert(piece.delivery);
+            }
+        }
         for want in wants {
-            let taken = taken.get(&want.endpoint).copied().unwrap_or_default();
+            let taken = work.iter().filter(|piece| piece.endpoint == want.endpoint).count();
             if let Some(place) = places.by_endpoint.get_mut(&want.endpoint) {
-                place.in_flight += taken;
-                gauge!(IN_FLIGHT, "endpoint" => want.endpoint.to_string()).set(count(place.in_flight));
+                place.show(&want.endpoint);
                 if taken == want.limit {
                     place.look = Look::Needed;
                 }
@@ -129,13 +141,13 @@ impl Desk {
         }
     }
 
-    /// One piece of work came back.
-    pub fn returned(&self, endpoint: &EndpointId) {
+    /// A delivery is no longer with a worker.
+    pub fn returned(&self, endpoint: &EndpointId, delivery: DeliveryId) {
         let mut places = self.lock();
         if let Some(place) = places.by_endpoint.get_mut(endpoint) {
-            place.in_flight = place.in_flight.saturating_sub(1);
+            place.in_flight.remove(&delivery);
             place.look = Look::Needed;
-            gauge!(IN_FLIGHT, "endpoint" => endpoint.to_string()).set(count(place.in_flight));
+            place.show(endpoint);
         }
         drop(places);
         self.bell.notify_one();
@@ -185,7 +197,7 @@ impl Desk {
 
     /// Work with workers now.
     pub fn in_flight(&self) -> usize {
-        self.lock().by_endpoint.values().map(|place| place.in_flight).sum()
+        self.lock().by_endpoint.values().map(|place| place.in_flight.len()).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
@@ -205,22 +217,27 @@ pub enum Health {
 impl Place {
     fn room(&self, now: Timestamp) -> usize {
         match self.breaker.passage(now) {
-            Passage::Open => self.policy.window.saturating_sub(self.in_flight),
-            Passage::Probe => 1_usize.saturating_sub(self.in_flight),
+            Passage::Open => self.policy.window.saturating_sub(self.in_flight.len()),
+            Passage::Probe => 1_usize.saturating_sub(self.in_flight.len()),
             Passage::Closed(_) => 0,
         }
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge of small counts")]
-fn count(value: usize) -> f64 {
-    value as f64
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of small counts")]
+    fn show(&self, endpoint: &EndpointId) {
+        gauge!(IN_FLIGHT, "endpoint" => endpoint.to_string()).set(self.in_flight.len() as f64);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::{super::breaker::BreakerPolicy, *};
-    use crate::domain::{delivery::OnUnknown, retry};
+    use crate::{
+        domain::{decision::Part, delivery::OnUnknown, id::MessageId, kind::Kind, retry},
+        port::bus::LeaseToken,
+    };
 
     fn desk(window: usize) -> Desk {
         let policy = EndpointPolicy {
@@ -241,15 +258,46 @@ mod tests {
         wants.iter().map(|want| (want.endpoint.as_str(), want.limit)).collect()
     }
 
+    fn work(endpoint: &str, delivery: u128) -> Work {
+        Work {
+            delivery: DeliveryId(Uuid::from_u128(delivery)),
+            message: MessageId(Uuid::from_u128(1)),
+            kind: Kind::ApprovalResult,
+            endpoint: endpoint.into(),
+            organisation: "o".into(),
+            on_behalf_of: None,
+            part: Part::Lead,
+            share: None,
+            lane_sequence: 1,
+            attempt: 1,
+            lease: LeaseToken(1),
+            not_after: at(9),
+            accepted_at: at(0),
+            first_attempt_at: None,
+            relays: Vec::new(),
+            body: "{}".into(),
+        }
+    }
+
     #[test]
     fn an_endpoint_is_asked_only_while_it_has_room() {
         let desk = desk(2);
         let wants = desk.wants(100, at(0));
         assert_eq!(limits(&wants), [("a", 2), ("b", 2)]);
-        desk.claimed(&wants, &[("a".into(), 2)].into());
+        desk.claimed(&wants, &[work("a", 1), work("a", 2)]);
         assert!(desk.wants(100, at(0)).is_empty(), "a is full, b gave less than asked");
-        desk.returned(&"a".into());
+        desk.returned(&"a".into(), work("a", 1).delivery);
         assert_eq!(limits(&desk.wants(100, at(0))), [("a", 1)]);
+    }
+
+    #[test]
+    fn work_that_another_process_leased_makes_no_room_here() {
+        let desk = desk(1);
+        let wants = desk.wants(100, at(0));
+        desk.claimed(&wants, &[work("a", 1)]);
+        desk.returned(&"a".into(), work("a", 7).delivery);
+        assert_eq!(desk.in_flight(), 1);
+        assert!(desk.wants(100, at(0)).is_empty());
     }
 
     #[test]

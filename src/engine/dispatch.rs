@@ -1,6 +1,6 @@
 //! Dispatch: claims due lane heads for endpoints with room and puts them on the bus.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use metrics::counter;
@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use crate::{
-    domain::id::EndpointId,
     port::{
         bus::{Bus, Work},
         clock::Clock,
@@ -98,7 +97,7 @@ impl Dispatch {
         let claim = Claim { wants: wants.to_vec(), not_after, lease_until: not_after.checked_add(margin)? };
         match self.store.claim(claim, now).await {
             Ok(work) => {
-                self.desk.claimed(wants, &per_endpoint(&work));
+                self.desk.claimed(wants, &work);
                 self.send(work).await;
                 Ok(())
             }
@@ -116,14 +115,6 @@ impl Dispatch {
             tracing::warn!(delivery = %work.delivery, endpoint = %work.endpoint, %error, "bus did not take work");
         }
     }
-}
-
-fn per_endpoint(work: &[Work]) -> HashMap<EndpointId, usize> {
-    let mut counts = HashMap::new();
-    for piece in work {
-        *counts.entry(piece.endpoint.clone()).or_default() += 1;
-    }
-    counts
 }
 
 /// A retryable store error is logged and waited out; any other ends the hub, since a person is needed.

@@ -149,7 +149,7 @@ impl Settle {
         if let Next::Scheduled { at } = settlement.next {
             self.desk.due(at);
         }
-        self.desk.returned(endpoint);
+        self.desk.returned(endpoint, outcome.work.delivery);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 pub mod breaker;
 pub mod desk;
 pub mod dispatch;
+pub mod office;
 pub mod reconcile;
 pub mod seal;
 pub mod settle;

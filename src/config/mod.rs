@@ -1,0 +1,3 @@
+//! Configuration: files and environment become checked types, with every fault named by file and line.
+
+pub mod calendar;

@@ -4,10 +4,15 @@
 pub mod calendar;
 pub mod decision;
 pub mod delivery;
+pub mod division;
 pub mod id;
 pub mod identifier;
+pub mod item;
 pub mod kind;
 pub mod message;
 pub mod obligation;
 pub mod organisation;
+pub mod period;
+pub mod registry;
 pub mod retry;
+pub mod rule;

@@ -15,4 +15,5 @@ pub mod organisation;
 pub mod period;
 pub mod registry;
 pub mod retry;
+pub mod route;
 pub mod rule;

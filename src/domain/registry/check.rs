@@ -192,7 +192,8 @@ impl<'a> Check<'a> {
             let row = Row(Table::Organisations, organisation.id.as_str());
             self.cycle(row, "acts_for", |id| get(id)?.acts_for.as_ref().map(OrganisationId::as_str));
             self.cycle(row, "successor", |id| get(id)?.successor.as_ref().map(OrganisationId::as_str));
-            let lines: HashSet<&Line> = organisation.superiors.iter().map(|superior| &superior.line).collect();
+            let lines: HashSet<&Line> =
+                organisation.superiors.iter().map(|superior| &superior.line).collect();
             for line in lines {
                 self.cycle(row, "superiors", |id| {
                     let superior = get(id)?.superiors.iter().find(|superior| superior.line == *line)?;

@@ -62,7 +62,9 @@ impl Registry {
     /// Approval items that the cross-walk links to a supervision item on `day`.
     pub fn approvals_linked(&self, item: &SupervisionItem, day: Date) -> impl Iterator<Item = &ApprovalItem> {
         let links = self.approvals_of.get(&item.code).into_iter().flatten();
-        links.filter(move |link| link.period.covers(day)).filter_map(|link| self.approval_item(&link.approval))
+        links
+            .filter(move |link| link.period.covers(day))
+            .filter_map(|link| self.approval_item(&link.approval))
     }
 
     /// Supervision items that the cross-walk links to an approval item on `day`.
@@ -123,13 +125,7 @@ impl Registry {
 
     /// Organisations in a role on a line that are seated in `division`, else those that serve it on that
     /// line. Each exists on `day`.
-    pub fn holders(
-        &self,
-        role: Role,
-        line: &Line,
-        division: &DivisionCode,
-        day: Date,
-    ) -> Vec<&Organisation> {
+    pub fn holders(&self, role: Role, line: &Line, division: &DivisionCode, day: Date) -> Vec<&Organisation> {
         let fits = |organisation: &&Organisation| {
             organisation.has(role) && organisation.works_on(line) && organisation.exists_on(day)
         };
@@ -184,9 +180,9 @@ impl Registry {
         let serves = |branch: &&Organisation| {
             let services = branch.serves.iter().filter(|service| service.line == *line);
             branch.exists_on(day)
-                && services.flat_map(|service| &service.divisions).any(|served| {
-                    self.divisions.lies_in(place, served, day)
-                })
+                && services
+                    .flat_map(|service| &service.divisions)
+                    .any(|served| self.divisions.lies_in(place, served, day))
         };
         branches.iter().map(|&at| &self.organisations[at]).find(serves)
     }

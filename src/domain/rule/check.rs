@@ -73,7 +73,8 @@ pub(super) fn faults(rules: &[Rule]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for rule in rules {
         let duplicate = (!ids.insert(&rule.id)).then_some(Problem::Duplicate);
-        let problems = duplicate.into_iter().chain(conditions(rule)).chain(audience(rule)).chain(duties(rule));
+        let problems =
+            duplicate.into_iter().chain(conditions(rule)).chain(audience(rule)).chain(duties(rule));
         faults.extend(problems.map(|problem| Fault { rule: rule.id.clone(), problem }));
     }
     faults
@@ -132,7 +133,9 @@ fn conditions(rule: &Rule) -> Vec<Problem> {
 fn contradiction(rule: &Rule) -> Option<&'static str> {
     let when = &rule.when;
     let only = |natures: &[Nature]| {
-        when.nature.as_ref().is_some_and(|list| !list.is_empty() && list.iter().all(|one| natures.contains(one)))
+        when.nature
+            .as_ref()
+            .is_some_and(|list| !list.is_empty() && list.iter().all(|one| natures.contains(one)))
     };
     let decides = matches!(rule.kind, Kind::ApprovalResult | Kind::ApprovalProgress);
     if decides && only(&[Nature::Cancelled]) {
@@ -167,13 +170,14 @@ fn audience(rule: &Rule) -> Vec<Problem> {
     use Kind::{ApprovalProgress, ApprovalResult, PenaltyDecision, Receipt, RiskDisposal, RiskWarning};
     let kind = rule.kind;
     let impossible = |audience| Problem::Impossible { kind, audience };
-    let crossing = |ground: Crossing, word| {
-        (!rule.may_cross.contains(&ground)).then_some(Problem::MayNotCross(word))
-    };
+    let crossing =
+        |ground: Crossing, word| (!rule.may_cross.contains(&ground)).then_some(Problem::MayNotCross(word));
     let answers = matches!(kind, Kind::SupervisionFeedback | RiskDisposal | Receipt);
     let mut problems = Vec::new();
     match &rule.audience {
-        Audience::Supervisors if matches!(kind, Receipt | RiskWarning) => problems.push(impossible("supervisors")),
+        Audience::Supervisors if matches!(kind, Receipt | RiskWarning) => {
+            problems.push(impossible("supervisors"))
+        }
         Audience::Approver { .. } if matches!(kind, Receipt | ApprovalProgress) => {
             problems.push(impossible("approver"));
         }
@@ -227,8 +231,12 @@ fn places(audience: &Audience) -> Option<&[crate::domain::item::Place]> {
 }
 
 fn duties(rule: &Rule) -> Vec<Problem> {
-    let mut problems: Vec<_> =
-        rule.owes.iter().filter(|owed| owed.within_working_days == 0).map(|owed| Problem::NoTime(owed.duty)).collect();
+    let mut problems: Vec<_> = rule
+        .owes
+        .iter()
+        .filter(|owed| owed.within_working_days == 0)
+        .map(|owed| Problem::NoTime(owed.duty))
+        .collect();
     let relays = rule.owes.iter().any(|owed| owed.duty == Duty::Relay && owed.debtor == Debtor::Recipient);
     if rule.audience.is_hop() && !relays {
         problems.push(Problem::HopWithoutRelay);

@@ -240,7 +240,8 @@ impl Rules {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let canonical = serde_json::to_vec(&rules).expect("every part of a rule serialises without a failure");
+        let canonical =
+            serde_json::to_vec(&rules).expect("every part of a rule serialises without a failure");
         let mut by_kind: HashMap<Kind, Vec<Rule>> = HashMap::new();
         for rule in rules {
             by_kind.entry(rule.kind).or_default().push(rule);

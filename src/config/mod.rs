@@ -1,8 +1,9 @@
-//! Configuration: the environment, secrets by reference, and the hub's settings.
+//! Configuration: files and environment become checked types, with every fault named by file and line.
 //!
-//! The only room that reads environment variables. It opens configuration files and the files that
-//! secrets are referred to in, and nothing else; what is loaded is checked whole before anything starts.
+//! The only room that reads environment variables. What is loaded is checked whole before anything starts;
+//! secrets are given by reference and fetched by whoever composes the hub.
 
+pub mod calendar;
 pub mod environment;
 pub mod secret;
 pub mod settings;

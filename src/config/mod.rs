@@ -1,3 +1,9 @@
 //! Configuration: files and environment become checked types, with every fault named by file and line.
+//!
+//! The only room that reads environment variables. What is loaded is checked whole before anything starts;
+//! secrets are given by reference and fetched by whoever composes the hub.
 
 pub mod calendar;
+pub mod environment;
+pub mod secret;
+pub mod settings;

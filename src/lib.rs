@@ -3,6 +3,7 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod api;
+pub mod bus;
 pub mod config;
 pub mod domain;
 pub mod engine;
@@ -10,3 +11,4 @@ pub mod evidence;
 pub mod port;
 pub mod proto;
 pub mod task;
+pub mod worker;

@@ -35,7 +35,11 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// The stream of outcomes, in batches.
     async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, Error>;
 
-    /// Takes no more; sources end after what is queued.
+    /// The workers of one endpoint have reported all they will; after [`Bus::close`] outcomes end when
+    /// every endpoint has said so.
+    async fn finish(&self, endpoint: &EndpointId);
+
+    /// Takes no more work; the sources of work end after what is queued.
     async fn close(&self);
 }
 

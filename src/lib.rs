@@ -8,4 +8,5 @@ pub mod engine;
 pub mod evidence;
 pub mod port;
 pub mod proto;
+pub mod store;
 pub mod task;

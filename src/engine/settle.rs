@@ -145,6 +145,9 @@ impl Settle {
             Settled::LateIgnored => {
                 tracing::info!(delivery = %outcome.work.delivery, "outcome came after its lease, recorded only");
             }
+            Settled::Unknown => {
+                tracing::warn!(delivery = %outcome.work.delivery, "outcome of a lease that was never given, dropped");
+            }
         }
         if let Next::Scheduled { at } = settlement.next {
             self.desk.due(at);

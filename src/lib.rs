@@ -10,5 +10,6 @@ pub mod engine;
 pub mod evidence;
 pub mod port;
 pub mod proto;
+pub mod store;
 pub mod task;
 pub mod worker;

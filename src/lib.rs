@@ -5,5 +5,8 @@
 pub mod config;
 pub mod connector;
 pub mod domain;
+pub mod engine;
+pub mod evidence;
 pub mod port;
 pub mod proto;
+pub mod task;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::domain::fault::Fault;
 use crate::domain::{
     id::{EndpointId, MessageId},
     kind::Kind,
@@ -74,15 +75,6 @@ pub struct Refusal {
     /// Each fault with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
-}
-
-/// One fault of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Field path in canonical JSON, or file and line.
-    pub path: String,
-    /// What is wrong, without personal values.
-    pub text: String,
 }
 
 /// Kinds of refusal.

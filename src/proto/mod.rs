@@ -3,6 +3,8 @@
 //! The wire types are permissive (every field optional); `convert` is where they become domain types or
 //! a list of every fault with its field path. Nothing else of the hub reads wire types but the interfaces.
 
+pub mod convert;
+
 #[expect(
     clippy::pedantic,
     clippy::allow_attributes_without_reason,

@@ -3,6 +3,7 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod config;
+pub mod connector;
 pub mod domain;
 pub mod engine;
 pub mod evidence;

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod bus;
 pub mod config;
+pub mod connector;
 pub mod domain;
 pub mod engine;
 pub mod evidence;

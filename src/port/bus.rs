@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    decision::Part,
+    decision::{Part, Redaction},
     delivery::Outcome,
     id::{DeliveryId, EndpointId, MessageId, OrganisationId},
     kind::Kind,
@@ -76,6 +76,8 @@ pub struct Work {
     pub part: Part,
     /// 职责分工 or condition, in the item's words.
     pub share: Option<Box<str>>,
+    /// What is taken out for this recipient.
+    pub redaction: Redaction,
     /// Place in its lane, rising.
     pub lane_sequence: u64,
     /// 1 for the first attempt.

@@ -121,6 +121,7 @@ fn work(row: &Row<'_>, lease: LeaseToken, not_after: Timestamp) -> rusqlite::Res
         on_behalf_of: row.text_if("on_behalf_of")?,
         part: row.word("part")?,
         share: row.text_if("share")?,
+        redaction: row.word("redaction")?,
         lane_sequence: row.get::<_, i64>("lane_sequence")?.unsigned_abs(),
         attempt: row.get::<_, u32>("attempts")? + 1,
         lease,

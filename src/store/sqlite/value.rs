@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _, value::Error as WordErr
 use uuid::Uuid;
 
 use crate::domain::{
-    decision::Part,
+    decision::{Part, Redaction},
     obligation::{CalendarBasis, ObligationState, Term},
 };
 
@@ -119,6 +119,14 @@ impl Columns for Row<'_> {
     }
 }
 
+/// The word of a redaction.
+pub(super) fn redaction(redaction: Redaction) -> &'static str {
+    match redaction {
+        Redaction::None => "none",
+        Redaction::PersonalNumbers => "personal_numbers",
+    }
+}
+
 /// The word of a part.
 pub(super) fn part(part: Part) -> &'static str {
     match part {
@@ -170,6 +178,9 @@ mod tests {
 
     #[test]
     fn the_words_written_are_the_words_read() {
+        for value in [Redaction::None, Redaction::PersonalNumbers] {
+            same_as_serde(value, redaction(value));
+        }
         for value in [Part::Lead, Part::Assist, Part::Informed] {
             same_as_serde(value, part(value));
         }

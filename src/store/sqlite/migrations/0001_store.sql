@@ -22,6 +22,7 @@ CREATE TABLE message (
     endpoint    TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     received    BLOB NOT NULL,
+    salt        BLOB NOT NULL,
     canonical   BLOB NOT NULL,
     decision    BLOB NOT NULL
 ) STRICT;
@@ -43,6 +44,7 @@ CREATE TABLE delivery (
     part            TEXT NOT NULL,
     share           TEXT,
     on_behalf_of    TEXT,
+    redaction       TEXT NOT NULL,
     rule            TEXT NOT NULL,
     order_key       INTEGER NOT NULL REFERENCES order_key (number),
     lane_sequence   INTEGER NOT NULL,

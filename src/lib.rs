@@ -3,5 +3,6 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod domain;
+pub mod mapping;
 pub mod port;
 pub mod proto;

@@ -7,6 +7,7 @@ pub mod connector;
 pub mod domain;
 pub mod engine;
 pub mod evidence;
+pub mod mapping;
 pub mod port;
 pub mod proto;
 pub mod task;

@@ -1,0 +1,2 @@
+//! Mapping: the room that translates between departmental systems and canonical messages.
+pub mod codec;

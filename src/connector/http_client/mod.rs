@@ -76,6 +76,15 @@ pub enum Credential {
     },
 }
 
+impl Credential {
+    /// The secret in it.
+    pub fn secret(&self) -> &Secret {
+        match self {
+            Self::Bearer(secret) | Self::Header { secret, .. } => secret,
+        }
+    }
+}
+
 /// Why a client cannot be made from its settings.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     config::{
         adapter::{Adapter, Ask, Credential, DeliveryIdAt, HttpTarget, Method, Outbound, OutboundConnector},
-        secret::{self, Environment, Secret},
+        environment::Environment,
+        secret::{self, Secret},
     },
     domain::id::EndpointId,
     port::{clock::Clock, connector::Connector},
@@ -65,7 +66,7 @@ pub enum Error {
 pub fn outgoing(
     adapter: &Adapter,
     extension: &'static str,
-    environment: Environment<'_>,
+    environment: &Environment,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<Outgoing>, Error> {
     let Some(outbound) = &adapter.outbound else { return Ok(None) };
@@ -89,15 +90,15 @@ pub fn outgoing(
     };
     let settings = settings(adapter, outbound, target, credential)?;
     let ask = outbound.ask.as_ref().map(|ask| asking(&settings, ask));
-    let client = |settings: Settings| {
+    let client = |settings: &Settings| {
         let client = HttpClient::new(settings, Arc::clone(clock));
         client.map_err(|source| Error::Client { endpoint: adapter.endpoint.clone(), source })
     };
     let secrets = settings.credential.iter().map(|credential| credential.secret().clone()).collect();
     Ok(Some(Outgoing {
-        connector: Arc::new(client(settings)?),
+        connector: Arc::new(client(&settings)?),
         ask: match ask {
-            Some(settings) => Some(Arc::new(client(settings)?)),
+            Some(settings) => Some(Arc::new(client(&settings)?)),
             None => None,
         },
         secrets,

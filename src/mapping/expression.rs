@@ -276,9 +276,7 @@ mod tests {
     fn operands_are_not_quoted_in_errors() {
         let secret = i64::MAX;
         let record = json!({"n": secret, "s": "13800138000"});
-        for source in
-            ["record.n + record.n", "record.s + 1", "record.s / 2", "-record.s", "record.s | abs"]
-        {
+        for source in ["record.n + record.n", "record.s + 1", "record.s / 2", "-record.s", "record.s | abs"] {
             if let Err(cause) = run(source, &record) {
                 let text = cause.to_string();
                 assert!(!text.contains("922337") && !text.contains("138001"), "{text}");

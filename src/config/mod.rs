@@ -5,5 +5,9 @@
 
 pub mod calendar;
 pub mod environment;
+pub mod fault;
+pub mod registry;
+mod rows;
+pub mod rules;
 pub mod secret;
 pub mod settings;

@@ -1,1 +1,3 @@
-//! x
+//! Promises and contracts over the whole library, in one binary.
+
+mod right_level;

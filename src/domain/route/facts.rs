@@ -72,11 +72,10 @@ impl<'a> Facts<'a> {
         &self.principal.division
     }
 
-    /// Whether `organisation` is who sends or decided, by itself or by a branch.
+    /// Whether `organisation` is who sends, who decided, or in whose name. A branch that did neither is not:
+    /// it learns what its bureau decided for its place.
     pub(super) fn is_the_sender(&self, organisation: &Organisation) -> bool {
-        organisation.id == self.source.id
-            || organisation.id == self.decider.id
-            || self.registry.principal(organisation).id == self.principal.id
+        [self.source, self.decider, self.principal].iter().any(|sender| sender.id == organisation.id)
     }
 
     /// Whether public audiences may have it on this day (公开, within 公示截止期).

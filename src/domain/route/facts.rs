@@ -72,10 +72,10 @@ impl<'a> Facts<'a> {
         &self.principal.division
     }
 
-    /// Whether `organisation` is who sends, who decided, or in whose name. A branch that did neither is not:
-    /// it learns what its bureau decided for its place.
+    /// Whether `organisation` is who sends or who decided. A branch and its bureau are two desks: each learns
+    /// what the other decided.
     pub(super) fn is_the_sender(&self, organisation: &Organisation) -> bool {
-        [self.source, self.decider, self.principal].iter().any(|sender| sender.id == organisation.id)
+        organisation.id == self.source.id || organisation.id == self.decider.id
     }
 
     /// Whether public audiences may have it on this day (公开, within 公示截止期).

@@ -231,11 +231,7 @@ fn a_branch_receives_for_its_bureau_where_it_serves_the_place() {
     let message = at(result("610900-sthjj", EMISSION), AddressRole::Operating, "610981103");
     let decision = decided(&message);
     assert_eq!(decision.level, Level::City);
-    assert_eq!(
-        to(&decision, "610981-sthjj").part,
-        Part::Lead,
-        "the branch learns what its bureau decided"
-    );
+    assert_eq!(to(&decision, "610981-sthjj").part, Part::Lead, "the branch learns what its bureau decided");
     let drugs = at(result("610900-xzspj", DRUG_SHOP), AddressRole::Operating, "610902004");
     assert!(recipients(&decided(&drugs)).contains(&"610900-GX-scjgj"));
     let elsewhere = at(result("610900-xzspj", DRUG_SHOP), AddressRole::Operating, "610902001");

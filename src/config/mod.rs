@@ -3,6 +3,7 @@
 //! The only room that reads environment variables. What is loaded is checked whole before anything starts;
 //! secrets are given by reference and fetched by whoever composes the hub.
 
+pub mod adapter;
 pub mod calendar;
 pub mod environment;
 pub mod fault;

@@ -11,8 +11,6 @@ use std::{
     str::FromStr,
 };
 
-use serde::Deserialize;
-
 use super::environment::Environment;
 
 /// Largest file a secret is read from, in bytes.
@@ -28,9 +26,14 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself, for the one who uses it.
+    /// The secret itself, for the one place that must send it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// `text` with every occurrence of the secret replaced.
+    pub fn scrub(&self, text: &str) -> String {
+        text.replace(&*self.0, "***")
     }
 }
 
@@ -41,8 +44,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
     /// `env:NAME`.
     Environment(Box<str>),
@@ -60,7 +62,7 @@ pub enum Error {
     #[error("environment variable {0} is not set, or not utf-8")]
     Unset(Box<str>),
     /// The file cannot be read.
-    #[error("secret file {path} cannot be read: {source}", path = path.display())]
+    #[error("secret file {path} cannot be read", path = path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -77,13 +79,13 @@ pub enum Error {
 }
 
 impl SecretRef {
-    /// Fetches the secret.
-    pub fn resolve(&self, environment: &Environment) -> Result<Secret, Error> {
+    /// Fetches the secret; a relative path starts at `base`.
+    pub fn resolve(&self, base: &Path, environment: &Environment) -> Result<Secret, Error> {
         let text = match self {
             Self::Environment(name) => {
                 environment.get(name).ok_or_else(|| Error::Unset(name.clone()))?.to_owned()
             }
-            Self::File(path) => read(path)?,
+            Self::File(path) => read(&base.join(path))?,
         };
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() { Err(Error::Empty(self.clone())) } else { Ok(Secret::new(text)) }
@@ -110,14 +112,6 @@ impl FromStr for SecretRef {
     }
 }
 
-impl TryFrom<String> for SecretRef {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -136,7 +130,7 @@ mod tests {
     }
 
     fn resolve(reference: &str) -> Result<Secret, Error> {
-        reference.parse::<SecretRef>()?.resolve(&environment())
+        reference.parse::<SecretRef>()?.resolve(Path::new(""), &environment())
     }
 
     #[test]
@@ -149,11 +143,11 @@ mod tests {
     #[test]
     fn a_reference_is_followed_into_a_file_without_its_line_end() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        std::fs::write(&path, "hunter2\r\n").unwrap();
-        assert_eq!(resolve(&format!("file:{}", path.display())).unwrap().expose(), "hunter2");
-        let missing = resolve(&format!("file:{}", folder.path().join("none").display())).unwrap_err();
-        assert!(matches!(missing, Error::Unreadable { .. }), "{missing}");
+        std::fs::write(folder.path().join("token"), "hunter2\r\n").unwrap();
+        let found =
+            |reference: &str| reference.parse::<SecretRef>().unwrap().resolve(folder.path(), &environment());
+        assert_eq!(found("file:token").unwrap().expose(), "hunter2");
+        assert!(matches!(found("file:none").unwrap_err(), Error::Unreadable { .. }));
     }
 
     #[test]
@@ -175,6 +169,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(***)");
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?}"), "Secret(***)");
+        assert_eq!(secret.scrub("token hunter2 refused"), "token *** refused");
     }
 }

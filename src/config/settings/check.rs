@@ -9,10 +9,13 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Breaker, Dispatch, Fault, Http, Intake, Keys, Log, LogFormat, Moment, Operative, Paths, Retry,
-    Seal, Settings, Shutdown, Store, layers::Faults, layers::Merged, raw,
+    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Operative, Paths, Seal, Settings,
+    Shutdown, Store, layers::Found, layers::Merged, raw,
 };
-use crate::config::secret::SecretRef;
+use crate::{
+    config::{fault::Faults, secret::SecretRef},
+    domain::retry,
+};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -24,14 +27,14 @@ const BATCH: RangeInclusive<i64> = 1..=10_000;
 /// Placeholder of the data directory.
 const DATA: &str = "{data}";
 
-pub(super) fn check(merged: Merged) -> Result<Settings, Vec<Fault>> {
-    let mut check = Check(merged.faults);
+pub(super) fn check(merged: Merged) -> Result<Settings, Faults> {
+    let mut check = Check(merged.found);
     let settings = check.settings(&merged.raw);
-    let faults = check.0.into_sorted();
-    if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    let faults = check.0.into_faults();
+    if faults.0.is_empty() { Ok(settings) } else { Err(faults) }
 }
 
-struct Check(Faults);
+struct Check(Found);
 
 impl Check {
     fn settings(&mut self, raw: &raw::Raw) -> Settings {
@@ -100,24 +103,27 @@ impl Check {
         Admin { listen }
     }
 
-    fn retry(&mut self, raw: &raw::Retry) -> Retry {
-        let delay = 1..=366 * DAY_MS;
+    fn retry(&mut self, raw: &raw::Retry) -> retry::Policy {
+        let bounds = 1..=366 * DAY_MS;
+        let before = self.0.len();
         let max_age_hours: u64 = self.number(&raw.max_age_hours, 1..=366 * 24);
-        for (low, high, name) in
-            [(&raw.min_ms, &raw.first_ms, "min_ms"), (&raw.first_ms, &raw.max_ms, "first_ms")]
-        {
-            if high < low {
-                self.refuse(high, format!("{high} is below retry.{name} ({low})"));
-            }
-        }
-        Retry {
-            min_ms: self.number(&raw.min_ms, delay.clone()),
-            first_ms: self.number(&raw.first_ms, delay.clone()),
+        let numbers = retry::Numbers {
+            min_ms: self.number(&raw.min_ms, bounds.clone()),
+            first_ms: self.number(&raw.first_ms, bounds.clone()),
+            max_ms: self.number(&raw.max_ms, bounds),
             factor: self.number(&raw.factor, 1..=1000),
-            max_ms: self.number(&raw.max_ms, delay),
             max_attempts: self.number(&raw.max_attempts, 1..=10_000),
             max_age_ms: max_age_hours * HOUR_MS,
-        }
+        };
+        retry::Policy::from_numbers(numbers).unwrap_or_else(|faults| {
+            let in_range_each = self.0.len() == before;
+            for fault in faults.iter().filter(|_| in_range_each) {
+                let retry::Fault::Range { key, .. } = fault;
+                let value = if *key == "max_ms" { &raw.max_ms } else { &raw.first_ms };
+                self.refuse(value, fault);
+            }
+            retry::Policy::default()
+        })
     }
 
     fn seal(&mut self, raw: &raw::Seal) -> Seal {

@@ -12,8 +12,11 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Fault, raw::Raw};
-use crate::config::environment::{Environment, PREFIX};
+use super::raw::Raw;
+use crate::config::{
+    environment::{Environment, PREFIX},
+    fault::{Fault, Faults},
+};
 
 /// One text with keys in it, and what people call it.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +30,10 @@ pub(super) struct Source<'a> {
 struct Place {
     /// Byte position over all sources laid end to end: unique, and in the order of reading.
     position: usize,
-    /// File and line, or variable.
+    /// File or variable.
     origin: String,
+    /// Line in the file.
+    line: Option<usize>,
 }
 
 /// The layers laid so far.
@@ -38,50 +43,59 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Layers<'a> {
     table: DeTable<'a>,
-    faults: Faults,
+    found: Found,
     /// Bytes of the sources laid before.
     base: usize,
+    /// Name of the default file.
+    defaults: &'a str,
 }
 
 /// The outcome: the raw structs, and what did not fit so far.
 #[derive(Debug)]
 pub(super) struct Merged {
     pub(super) raw: Raw,
-    pub(super) faults: Faults,
+    pub(super) found: Found,
 }
 
-/// Faults found, and where each value was said that may yet prove faulty.
+/// Found found, and where each value was said that may yet prove faulty.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct Found {
     found: Vec<(usize, Fault)>,
-    /// Origin and `section.key` of the values, by position.
-    said: BTreeMap<usize, (String, String)>,
+    /// Place and `section.key` of the values, by position.
+    said: BTreeMap<usize, (Place, String)>,
 }
 
-impl Faults {
+impl Found {
     /// This value is not right.
     pub(super) fn of<T>(&mut self, value: &Spanned<T>, text: impl fmt::Display) {
-        let position = value.span().start;
-        if let Some((origin, key)) = self.said.get(&position) {
-            self.found.push((position, Fault::new(&**origin, format!("{key}: {text}"))));
+        if let Some((place, key)) = self.said.get(&value.span().start).cloned() {
+            self.at(place, &key, text);
         }
     }
 
-    /// All of them, in the order of reading.
-    pub(super) fn into_sorted(mut self) -> Vec<Fault> {
-        self.found.sort_by_key(|(position, _)| *position);
-        self.found.into_iter().map(|(_, fault)| fault).collect()
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
     }
 
-    fn at(&mut self, place: Place, path: &str, text: &str) {
-        self.found.push((place.position, Fault::new(place.origin, format!("{path}: {text}"))));
+    /// All of them, in the order of reading.
+    pub(super) fn into_faults(mut self) -> Faults {
+        self.found.sort_by_key(|(position, _)| *position);
+        Faults(self.found.into_iter().map(|(_, fault)| fault).collect())
+    }
+
+    fn at(&mut self, place: Place, key: &str, text: impl fmt::Display) {
+        let Place { position, origin, line } = place;
+        let fault = Fault { file: origin.into(), line, key: key.to_owned(), text: text.to_string() };
+        self.found.push((position, fault));
     }
 }
 
 impl<'a> Layers<'a> {
     /// Begins with the default file, which says what keys there are.
     pub(super) fn new(defaults: Source<'a>) -> Self {
-        let mut layers = Self { table: DeTable::new(), faults: Faults::default(), base: 0 };
+        let mut layers =
+            Self { table: DeTable::new(), found: Found::default(), base: 0, defaults: defaults.name };
         for (section, keys) in layers.parse(defaults) {
             let DeValue::Table(keys) = keys.into_inner() else { continue };
             layers.table.insert(section.clone(), Spanned::new(0..0, DeValue::Table(DeTable::new())));
@@ -99,7 +113,7 @@ impl<'a> Layers<'a> {
         for (section, keys) in self.parse(source) {
             let place = self.place(source, section.span().start);
             let DeValue::Table(keys) = keys.into_inner() else {
-                self.faults.at(place, section.get_ref(), "must be a section");
+                self.found.at(place, section.get_ref(), "must be a section");
                 continue;
             };
             if !self.table.contains_key(section.get_ref().as_ref()) {
@@ -118,11 +132,11 @@ impl<'a> Layers<'a> {
     /// Lays the environment over it.
     pub(super) fn environment(mut self, environment: &'a Environment) -> Self {
         for (index, (variable, text)) in environment.settings().enumerate() {
-            let place = Place { position: self.base + index, origin: variable.to_owned() };
+            let place = Place { position: self.base + index, origin: variable.to_owned(), line: None };
             let path = variable[PREFIX.len()..].to_lowercase().replace("__", ".");
             let (section, key) = path.split_once('.').unwrap_or((&path, ""));
             let Some(text) = text else {
-                self.faults.at(place, &path, "is not utf-8");
+                self.found.at(place, &path, "is not utf-8");
                 continue;
             };
             let value = match self.value(section, key) {
@@ -135,23 +149,29 @@ impl<'a> Layers<'a> {
     }
 
     /// Ends the laying.
-    pub(super) fn finish(self) -> Result<Merged, toml::de::Error> {
-        let raw = Raw::deserialize(toml::Deserializer::from(Spanned::new(0..0, self.table)))?;
-        Ok(Merged { raw, faults: self.faults })
+    pub(super) fn finish(mut self) -> Result<Merged, Faults> {
+        match Raw::deserialize(toml::Deserializer::from(Spanned::new(0..0, self.table))) {
+            Ok(raw) => Ok(Merged { raw, found: self.found }),
+            Err(error) => {
+                let place = Place { position: 0, origin: self.defaults.to_owned(), line: None };
+                self.found.at(place, "", error.message());
+                Err(self.found.into_faults())
+            }
+        }
     }
 
     fn parse(&mut self, source: Source<'a>) -> DeTable<'a> {
         let (table, errors) = DeTable::parse_recoverable(source.text);
         for error in errors {
             let place = self.place(source, error.span().map_or(0, |span| span.start));
-            self.faults.at(place, "syntax", error.message());
+            self.found.at(place, "", error.message());
         }
         table.into_inner()
     }
 
     fn place(&self, source: Source<'_>, offset: usize) -> Place {
         let line = source.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
-        Place { position: self.base + offset, origin: format!("{}:{line}", source.name) }
+        Place { position: self.base + offset, origin: source.name.to_owned(), line: Some(line) }
     }
 
     fn value(&self, section: &str, key: &str) -> Option<&DeValue<'a>> {
@@ -167,7 +187,7 @@ impl<'a> Layers<'a> {
             self.put(section, key, value, place);
         } else {
             let text = format!("must be {}, found {}", default.type_str(), shown(&value));
-            self.faults.at(place, &path, &text);
+            self.found.at(place, &path, text);
         }
     }
 
@@ -177,7 +197,7 @@ impl<'a> Layers<'a> {
             keys.remove(key);
             keys.insert(Spanned::new(span.clone(), key.to_owned().into()), Spanned::new(span, value));
         }
-        self.faults.said.insert(place.position, (place.origin, format!("{section}.{key}")));
+        self.found.said.insert(place.position, (place, format!("{section}.{key}")));
     }
 
     fn unknown(&mut self, place: Place, what: Unknown, path: &str) {
@@ -190,7 +210,8 @@ impl<'a> Layers<'a> {
             })
         });
         let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(known, path)).unwrap_or_default();
-        self.faults.at(place, path, &format!("unknown {what}; the nearest known one is {nearest}"));
+        let text = format!("unknown {what}; the nearest known one is {nearest}");
+        self.found.at(place, path, text);
     }
 }
 

@@ -12,13 +12,13 @@ mod raw;
 mod tests;
 
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use super::{environment::Environment, secret::SecretRef};
-use crate::domain::fault::Fault;
+use super::{environment::Environment, fault::Faults, secret::SecretRef};
+use crate::domain::retry;
 use layers::{Layers, Source};
 
 /// The default file: documentation and defaults in one.
@@ -50,7 +50,7 @@ pub struct Settings {
     /// Handing work out.
     pub dispatch: Dispatch,
     /// Trying again.
-    pub retry: Retry,
+    pub retry: retry::Policy,
     /// Pausing sick endpoints.
     pub breaker: Breaker,
     /// Sealing the trail.
@@ -76,7 +76,7 @@ pub struct Paths {
     pub rules: PathBuf,
     /// Adapter folders.
     pub adapters: PathBuf,
-    /// Holiday notices.
+    /// File of the holiday notices.
     pub calendar: PathBuf,
 }
 
@@ -133,23 +133,6 @@ pub struct Dispatch {
     pub idle_scan_ms: u64,
     /// Deliveries in one claim.
     pub claim_limit: usize,
-}
-
-/// Trying again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// No delay is shorter.
-    pub min_ms: u64,
-    /// Upper bound of the first delay.
-    pub first_ms: u64,
-    /// What the upper bound is multiplied by after each attempt.
-    pub factor: u32,
-    /// The upper bound grows no further.
-    pub max_ms: u64,
-    /// Attempts, the first one included.
-    pub max_attempts: u32,
-    /// Age since the first attempt.
-    pub max_age_ms: u64,
 }
 
 /// Pausing sick endpoints.
@@ -226,7 +209,7 @@ pub struct Keys {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The given file cannot be read.
-    #[error("configuration file {path} cannot be read: {source}", path = path.display())]
+    #[error("configuration file {path} cannot be read", path = path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -235,16 +218,8 @@ pub enum Error {
         source: io::Error,
     },
     /// Faults, all of them, one on a line.
-    #[error("configuration is faulty:{list}", list = Lines(.0))]
-    Faulty(Vec<Fault>),
-}
-
-struct Lines<'a>(&'a [Fault]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|fault| write!(f, "\n  {}: {}", fault.path, fault.text))
-    }
+    #[error(transparent)]
+    Faulty(#[from] Faults),
 }
 
 impl Settings {
@@ -264,8 +239,7 @@ impl Settings {
         if let Some(source) = file {
             layers = layers.file(source);
         }
-        let unmatched = |error: toml::de::Error| vec![Fault::new(DEFAULTS.name, error.message())];
-        let merged = layers.environment(environment).finish().map_err(unmatched).map_err(Error::Faulty)?;
-        check::check(merged).map_err(Error::Faulty)
+        let merged = layers.environment(environment).finish()?;
+        Ok(check::check(merged)?)
     }
 }

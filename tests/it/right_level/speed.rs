@@ -1,0 +1,1 @@
+//! Routing is called thousands of times a second.

@@ -9,7 +9,6 @@ mod lint;
 mod penalties;
 mod refusals;
 mod results;
-mod speed;
 mod warnings;
 
 use std::{path::PathBuf, sync::LazyLock};

@@ -1,1 +1,0 @@
-//! Routing is called thousands of times a second.

@@ -3,6 +3,7 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod api;
+pub mod bus;
 pub mod config;
 pub mod connector;
 pub mod domain;
@@ -10,4 +11,6 @@ pub mod engine;
 pub mod evidence;
 pub mod port;
 pub mod proto;
+pub mod store;
 pub mod task;
+pub mod worker;

@@ -258,6 +258,7 @@ fn delivery(id: DeliveryId, planned: &PlannedDelivery, ids: &[DeliveryId], momen
         endpoint: planned.endpoint.clone(),
         part: planned.part,
         share: planned.share.clone(),
+        redaction: planned.redaction,
         on_behalf_of: planned.on_behalf_of.clone(),
         rule: planned.rule.clone(),
         start,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use super::{Error, adapters, setup};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         secret::SecretRef,
         settings::{Operative, Settings},
     },
-    domain::{registry::Endpoint, rule},
+    domain::{lint, registry::Endpoint},
     engine::world::World,
     evidence::{
         digest::ContentKey,
@@ -59,7 +59,8 @@ pub(super) async fn world(
 fn build(settings: &Settings, endpoints: Vec<Endpoint>, [registry, rules]: [u64; 2]) -> Result<World, Error> {
     let paths = &settings.paths;
     let mut faults = Vec::new();
-    let registry = registry::load(&paths.registry, endpoints, registry).map_err(|error| faults.push(error.to_string()));
+    let registry =
+        registry::load(&paths.registry, endpoints, registry).map_err(|error| faults.push(error.to_string()));
     let rules = rules::load(&paths.rules, rules).map_err(|error| faults.push(error.to_string()));
     let calendar = calendar::load(&paths.calendar).map_err(|error| faults.push(error.to_string()));
     let moment = match settings.moment.operative {
@@ -86,8 +87,8 @@ fn folder(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// What can never work in a world, in words.
-pub fn lint(world: &World) -> Vec<String> {
-    rule::lint(&world.rules, &world.registry).iter().map(ToString::to_string).collect()
+pub fn lint(world: &World, day: Date) -> Vec<String> {
+    lint::lint(&world.registry, &world.rules, day).iter().map(ToString::to_string).collect()
 }
 
 /// The signing key, made at the first start.
@@ -118,9 +119,9 @@ fn load_signer(settings: &Settings) -> Result<Ed25519, Error> {
 fn key_file(settings: &Settings) -> Result<&Path, Error> {
     match &settings.keys.signing {
         SecretRef::File(path) => Ok(path),
-        SecretRef::Environment(_) => {
-            Err(Error::Configuration("keys.signing: must be a file: the key is made there at the first start".into()))
-        }
+        SecretRef::Environment(_) => Err(Error::Configuration(
+            "keys.signing: must be a file: the key is made there at the first start".into(),
+        )),
     }
 }
 

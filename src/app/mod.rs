@@ -13,9 +13,9 @@ use std::{
     collections::HashMap,
     future::IntoFuture as _,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api,
+    api::{self, http::Grants},
     bus::local::LocalBus,
     config::{environment::Environment, settings::Settings},
     domain::id::EndpointId,
@@ -41,10 +41,18 @@ use crate::{
         world::Worlds,
     },
     evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
-    port::{bus::Bus, clock::Clock, intake::Intake, store::Store},
+    port::{
+        bus::Bus,
+        clock::Clock,
+        intake::Intake,
+        store::{Access as _, Store},
+    },
     store::sqlite::SqliteStore,
     task::{self, Failure, Supervisor},
 };
+
+/// Probes are answered to the end, and end at once.
+const PROBES_GRACE: Duration = Duration::from_secs(1);
 
 /// Why a hub does not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +99,7 @@ pub struct Hub {
     grace: Duration,
     places: Places,
     office: Arc<Office>,
+    grants: Arc<Grants>,
 }
 
 /// Where a hub can be reached.
@@ -153,6 +162,12 @@ impl Hub {
         }
     }
 
+    /// Lets tokens made or revoked from inside the process take effect.
+    pub async fn refresh_grants(&self) -> Result<(), crate::port::store::Error> {
+        self.grants.replace(self.store.grants().await?);
+        Ok(())
+    }
+
     /// Seals what is unsealed now.
     pub async fn seal(&self) -> Result<(), Failure> {
         self.sealer.seal_all().await
@@ -161,13 +176,15 @@ impl Hub {
     /// Stops in order, inside the grace period.
     pub async fn stop(self) -> Result<(), Failure> {
         let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
-        let front = front.drain(grace).await;
-        let core = core.drain(grace).await;
-        let back = back.drain(grace).await;
+        let end = Instant::now() + grace;
+        let left = || end.saturating_duration_since(Instant::now());
+        let front = front.drain(left()).await;
+        let core = core.drain(left()).await;
+        let back = back.drain(left()).await;
         let sealed = sealer.seal_all().await;
         drop((sealer, office));
         store.close().await?;
-        probes.drain(grace).await?;
+        probes.drain(left().max(PROBES_GRACE)).await?;
         front?;
         core?;
         back?;
@@ -188,6 +205,7 @@ struct Base {
     desk: Arc<Desk>,
     bus: Arc<dyn Bus>,
     policies: HashMap<EndpointId, EndpointPolicy>,
+    grants: Arc<Grants>,
 }
 
 impl Base {
@@ -203,7 +221,8 @@ impl Base {
         let signer = load::signer(settings)?;
         let content_key = load::content_key(shared.as_ref()).await?;
         let policies = adapters.policies(settings)?;
-        let origin = Origin::new(&*settings.seal.origin).map_err(|error| Error::Configuration(error.to_string()))?;
+        let origin =
+            Origin::new(&*settings.seal.origin).map_err(|error| Error::Configuration(error.to_string()))?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
@@ -221,6 +240,7 @@ impl Base {
             content_key,
             origin,
             policies,
+            grants: Arc::new(Grants::new(office::hash_token)),
         })
     }
 
@@ -257,7 +277,18 @@ impl Base {
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);
-        Ok(Hub { store: self.store, sealer, front, core, back, probes, grace, places, office })
+        Ok(Hub {
+            store: self.store,
+            sealer,
+            front,
+            core,
+            back,
+            probes,
+            grace,
+            places,
+            office,
+            grants: self.grants,
+        })
     }
 
     /// Intake's committer, dispatch, workers, settle.
@@ -315,9 +346,9 @@ impl Base {
     ) -> Result<Supervisor, Error> {
         let mut front = Supervisor::new(CancellationToken::new());
         let intake = Arc::new(reception) as Arc<dyn Intake>;
-        let grants = Arc::new(api::http::Grants::new(office::hash_token));
+        let grants = Arc::clone(&self.grants);
         grants.replace(self.shared.grants().await?);
-        self.adapters.receive(&mut front, &intake, &self.outside.clock)?;
+        self.adapters.receive(&mut front, &intake).await?;
         let router = api::http::router(api::http::Parts {
             intake,
             translate: self.adapters.translate(),
@@ -377,9 +408,4 @@ async fn upkeep(metrics: PrometheusHandle, token: CancellationToken) -> Result<(
             () = tokio::time::sleep(Duration::from_secs(5)) => metrics.run_upkeep(),
         }
     }
-}
-
-/// A file of the data directory.
-pub fn data_file(data: &Path, name: &str) -> PathBuf {
-    data.join(name)
 }

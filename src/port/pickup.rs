@@ -13,7 +13,7 @@ use bytes::Bytes;
 ///   that it is found again, and intake answers with the same receipts.
 /// - *Bounds*: no more than `limit` files a look; a file beyond the size limit is not read.
 #[async_trait]
-pub trait Pickup: fmt::Debug + Send {
+pub trait Pickup: fmt::Debug + Send + Sync {
     /// Looks once.
     async fn look(&mut self, limit: usize) -> Result<Vec<Found>, Error>;
 

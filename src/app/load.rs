@@ -112,6 +112,9 @@ fn load_signer(settings: &Settings) -> Result<Ed25519, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(setup("signing key")(error.into())),
     };
+    if !exists && let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| setup("folder of the signing key")(error.into()))?;
+    }
     let made = if exists { Ed25519::load(path) } else { Ed25519::create(path) };
     made.map_err(|error| setup("signing key")(error.into()))
 }

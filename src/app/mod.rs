@@ -271,9 +271,9 @@ impl Base {
             clock: Arc::clone(&self.outside.clock),
             desk: Arc::clone(&self.desk),
         };
-        let core = self.core(settings, queue, settle.clone())?;
+        let core = self.core(settings, settle.clone())?;
         let back = self.back(settings, settle);
-        let front = self.front(settings, http, reception, &office).await?;
+        let front = self.front(settings, http, (reception, queue), &office).await?;
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);
@@ -291,18 +291,9 @@ impl Base {
         })
     }
 
-    /// Intake's committer, dispatch, workers, settle.
-    fn core(&self, settings: &Settings, queue: Queue, settle: Settle) -> Result<Supervisor, Error> {
+    /// Dispatch, workers, settle.
+    fn core(&self, settings: &Settings, settle: Settle) -> Result<Supervisor, Error> {
         let mut core = Supervisor::new(CancellationToken::new());
-        let committer = Committer {
-            store: Arc::clone(&self.shared),
-            clock: Arc::clone(&self.outside.clock),
-            signer: Arc::clone(&self.signer),
-            desk: Arc::clone(&self.desk),
-            worlds: Arc::clone(&self.worlds),
-            batch_limit: settings.intake.batch_limit,
-        };
-        core.spawn("commit", committer.run(queue));
         let dispatch = Dispatch {
             store: Arc::clone(&self.shared),
             bus: Arc::clone(&self.bus),
@@ -336,16 +327,25 @@ impl Base {
         back
     }
 
-    /// HTTP and the folders that systems drop files into.
+    /// HTTP, the folders that systems drop files into, and the committer that ends when both have.
     async fn front(
         &self,
         settings: &Settings,
         listener: TcpListener,
-        reception: Reception,
+        (reception, queue): (Reception, Queue),
         office: &Arc<Office>,
     ) -> Result<Supervisor, Error> {
         let mut front = Supervisor::new(CancellationToken::new());
         let intake = Arc::new(reception) as Arc<dyn Intake>;
+        let committer = Committer {
+            store: Arc::clone(&self.shared),
+            clock: Arc::clone(&self.outside.clock),
+            signer: Arc::clone(&self.signer),
+            desk: Arc::clone(&self.desk),
+            worlds: Arc::clone(&self.worlds),
+            batch_limit: settings.intake.batch_limit,
+        };
+        front.spawn("commit", committer.run(queue));
         let grants = Arc::clone(&self.grants);
         grants.replace(self.shared.grants().await?);
         self.adapters.receive(&mut front, &intake).await?;

@@ -41,6 +41,7 @@ pub(super) fn message(change: &Change<'_>, acceptance: &Acceptance) -> Result<i6
         acceptance.endpoint.as_str(),
         Time(change.now),
         acceptance.received.as_ref(),
+        acceptance.salt.as_slice(),
         acceptance.canonical.as_ref(),
         acceptance.decision.as_ref(),
     ])?;

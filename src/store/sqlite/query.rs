@@ -191,6 +191,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         endpoint: row.text("endpoint")?,
         accepted_at: row.time("accepted_at")?,
         received: bytes("received")?,
+        salt: row.get("salt")?,
         canonical: bytes("canonical")?,
         decision: bytes("decision")?,
         receipt: bytes("receipt")?,

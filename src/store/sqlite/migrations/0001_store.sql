@@ -22,6 +22,7 @@ CREATE TABLE message (
     endpoint    TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     received    BLOB NOT NULL,
+    salt        BLOB NOT NULL,
     canonical   BLOB NOT NULL,
     decision    BLOB NOT NULL
 ) STRICT;

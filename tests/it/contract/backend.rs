@@ -15,6 +15,9 @@ pub(crate) trait Backend: Send + Sync {
     /// Opens the data. Every store opened before on the same data has been dropped.
     async fn open(&self) -> Arc<dyn Store>;
 
+    /// A place beside it with nothing stored.
+    fn fresh(&self) -> Box<dyn Backend>;
+
     /// The data as they would be found after a crash at this moment.
     async fn crashed(&self) -> Box<dyn Backend>;
 }
@@ -41,6 +44,10 @@ impl Sqlite {
 impl Backend for Sqlite {
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.options()).unwrap())
+    }
+
+    fn fresh(&self) -> Box<dyn Backend> {
+        Box::new(Self::new())
     }
 
     async fn crashed(&self) -> Box<dyn Backend> {

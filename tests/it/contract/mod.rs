@@ -19,5 +19,13 @@ macro_rules! on_every_backend {
 }
 
 mod store_accept;
+mod store_accept;
+mod store_access;
+mod store_crash;
+mod store_effects;
+mod store_hops;
 mod store_lanes;
+mod store_operate;
+mod store_query;
 mod store_settle;
+mod store_trail;

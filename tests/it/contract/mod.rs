@@ -19,7 +19,6 @@ macro_rules! on_every_backend {
 }
 
 mod store_accept;
-mod store_accept;
 mod store_access;
 mod store_crash;
 mod store_effects;

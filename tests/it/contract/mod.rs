@@ -27,4 +27,5 @@ mod store_lanes;
 mod store_operate;
 mod store_query;
 mod store_settle;
+mod store_sqlite;
 mod store_trail;

@@ -28,7 +28,7 @@ on_every_backend!(
 
 async fn what_is_accepted_is_found_again(backend: &dyn Backend) {
     let store = backend.open().await;
-    let draft = Draft::new("K-1").to("health").to_nobody();
+    let draft = Draft::new("K-1").to("health").unreached();
     assert_eq!(accept(&*store, &draft, at(0)).await, endpoints(["health"]));
 
     let message = store.message(draft.id()).await.unwrap().unwrap();
@@ -187,7 +187,7 @@ async fn a_bad_acceptance_does_not_fail_its_neighbours(backend: &dyn Backend) {
 
 async fn a_delivery_without_endpoint_is_parked_and_in_no_lane(backend: &dyn Backend) {
     let store = backend.open().await;
-    let draft = Draft::new("K-1").to_nobody().starting(None, NewState::Ready).to("health");
+    let draft = Draft::new("K-1").unreached().starting(None, NewState::Ready).to("health");
     assert_eq!(accept(&*store, &draft, at(0)).await, endpoints(["health"]));
     for index in [0, 1] {
         let stopped = row(&*store, draft.delivery(index)).await;

@@ -114,7 +114,7 @@ async fn a_retry_of_a_scheduled_one_makes_it_ready_now(backend: &dyn Backend) {
 
 async fn a_retry_needs_an_endpoint(backend: &dyn Backend) {
     let store = backend.open().await;
-    let draft = Draft::new("K-1").to_nobody();
+    let draft = Draft::new("K-1").unreached();
     accept(&*store, &draft, at(0)).await;
     let refused = operate(&*store, draft.delivery(0), Operation::Retry, at(1)).await;
     assert_eq!(refused, Err(NotPossible::NoEndpoint(draft.delivery(0))));
@@ -134,7 +134,7 @@ async fn parking_says_why(backend: &dyn Backend) {
 
 async fn paper_keeps_its_number(backend: &dyn Backend) {
     let store = backend.open().await;
-    let draft = Draft::new("K-1").to_nobody();
+    let draft = Draft::new("K-1").unreached();
     accept(&*store, &draft, at(0)).await;
     let paper = Operation::ServeOffline { document: "安审批送〔2026〕7号".into() };
     operate(&*store, draft.delivery(0), paper, at(1)).await.unwrap();

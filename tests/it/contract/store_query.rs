@@ -45,7 +45,7 @@ async fn history_of_nothing_is_empty(backend: &dyn Backend) {
 
 async fn history_tells_revision_and_recipients(backend: &dyn Backend) {
     let store = backend.open().await;
-    let first = Draft::new("K-1").to("health").to("culture").to_nobody();
+    let first = Draft::new("K-1").to("health").to("culture").unreached();
     let second = first.again().revision(2);
     accept(&*store, &first, at(0)).await;
     operate(&*store, first.delivery(1), Operation::Withdraw, at(1)).await.unwrap();
@@ -96,7 +96,7 @@ async fn listed(store: &dyn Store, filter: DeliveryFilter) -> Vec<DeliveryId> {
 
 async fn deliveries_are_listed_by_each_filter_in_order_of_acceptance(backend: &dyn Backend) {
     let store = backend.open().await;
-    let one = Draft::new("K-1").to("health").to("culture").to_nobody();
+    let one = Draft::new("K-1").to("health").to("culture").unreached();
     let two = Draft::new("K-2").to("health");
     accept(&*store, &one, at(0)).await;
     accept(&*store, &two, at(1)).await;
@@ -201,7 +201,7 @@ async fn assert_counts(store: &dyn Store) {
 async fn counts_follow_every_change(backend: &dyn Backend) {
     let store = backend.open().await;
     assert!(store.counts().await.unwrap().is_empty());
-    let draft = Draft::new("K-1").to("health").to("culture").to("culture").to_nobody();
+    let draft = Draft::new("K-1").to("health").to("culture").to("culture").unreached();
     accept(&*store, &draft, at(0)).await;
     assert_counts(&*store).await;
     for second in [10, 20] {

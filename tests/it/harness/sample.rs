@@ -133,7 +133,7 @@ impl Draft {
     }
 
     /// Also to an audience that came to nothing.
-    pub(crate) fn to_nobody(self) -> Self {
+    pub(crate) fn unreached(self) -> Self {
         let start = NewState::Parked { reason: ParkReason::NoSupervisor, detail: "no supervisor".into() };
         self.starting(None, start)
     }

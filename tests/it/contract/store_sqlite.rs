@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use liandong::{
-    port::store::{Accept as _, Deliveries as _, DeliveryFilter, Error, Query as _, Store, Verdict},
+    port::store::{Accept as _, Deliveries as _, DeliveryFilter, Error, Store, Verdict},
     store::sqlite::{Options, SqliteStore},
 };
 

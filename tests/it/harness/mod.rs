@@ -2,5 +2,7 @@
 //! a store.
 
 pub(crate) mod clock;
+pub(crate) mod department;
+pub(crate) mod hub;
 pub(crate) mod sample;
 pub(crate) mod steps;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use liandong::{
     domain::{
-        decision::{ParkReason, Part, Relay},
+        decision::{ParkReason, Part, Redaction, Relay},
         id::{DeliveryId, EndpointId, MessageId, OrganisationId},
         kind::Kind,
         message::MessageKey,
@@ -147,6 +147,7 @@ impl Draft {
     /// Also to an endpoint, starting in a given way.
     pub(crate) fn starting(mut self, endpoint: Option<&str>, start: NewState) -> Self {
         self.0.deliveries.push(NewDelivery {
+            redaction: Redaction::None,
             id: DeliveryId(id()),
             organisation: endpoint.map(organisation_at),
             endpoint: endpoint.map(EndpointId::from),

@@ -3,12 +3,15 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod api;
+pub mod app;
 pub mod bus;
+pub mod cli;
 pub mod config;
 pub mod connector;
 pub mod domain;
 pub mod engine;
 pub mod evidence;
+pub mod mapping;
 pub mod port;
 pub mod proto;
 pub mod store;

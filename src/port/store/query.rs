@@ -102,6 +102,8 @@ pub struct MessageRow {
     pub accepted_at: Timestamp,
     /// Exact bytes received.
     pub received: Bytes,
+    /// Salt of the commitment to them that the trail holds.
+    pub salt: [u8; 16],
     /// Canonical JSON.
     pub canonical: Bytes,
     /// The decision as JSON.

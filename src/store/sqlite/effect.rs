@@ -37,7 +37,7 @@ pub(super) fn apply(
 ) -> Result<Applied, Error> {
     match effect {
         Effect::Acknowledge { delivery, acknowledgement } => {
-            acknowledge(change, *delivery, *acknowledgement)?
+            acknowledge(change, *delivery, *acknowledgement)?;
         }
         Effect::ConfirmRelay { delivery } => return confirm(change, *delivery),
         Effect::Answer { message, organisation, duties } => answer(change, *message, organisation, duties)?,

@@ -18,6 +18,8 @@ mod insert;
 mod migrate;
 mod obligations;
 mod operate;
+#[cfg(test)]
+mod plan;
 mod query;
 mod readers;
 mod settle;

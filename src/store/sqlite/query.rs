@@ -99,11 +99,11 @@ fn deliveries(
     let message = filter.message.map(|id| Id(id.0));
     let endpoint = filter.endpoint.as_ref().map(EndpointId::as_str);
     let organisation = filter.organisation.as_ref().map(OrganisationId::as_str);
-    let mut sql = include_str!("sql/delivery.sql").to_owned() + "WHERE true";
+    let mut conditions = vec!["true".to_owned()];
     let mut values: Vec<&dyn ToSql> = Vec::new();
-    let mut narrow = |condition: &str, value| {
+    let mut narrow = |column: &str, value| {
         values.push(value);
-        sql += &format!(" AND {condition} = ?{}", values.len());
+        conditions.push(format!("{column} = ?{}", values.len()));
     };
     if let Some(id) = &id {
         narrow("d.id", id);
@@ -117,12 +117,16 @@ fn deliveries(
     if let Some(organisation) = &organisation {
         narrow("d.organisation", organisation);
     }
-    if let Some(state) = filter.state {
-        sql += &in_state(state);
-    }
+    conditions.extend(filter.state.map(in_state));
     let (limit, offset): (i64, i64) = (number(page.limit)?, number(page.offset)?);
     values.extend([&limit as &dyn ToSql, &offset]);
-    sql += &format!(" ORDER BY d.number LIMIT ?{} OFFSET ?{}", values.len() - 1, values.len());
+    let sql = format!(
+        "{}WHERE {} ORDER BY d.number LIMIT ?{} OFFSET ?{}",
+        include_str!("sql/delivery.sql"),
+        conditions.join(" AND "),
+        values.len() - 1,
+        values.len()
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(values.as_slice(), delivery)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -132,13 +136,13 @@ fn deliveries(
 fn in_state(state: Transport) -> String {
     match state {
         Transport::Held | Transport::Parked => {
-            format!(" AND o.state IN ('held', 'parked') AND o.state = '{state}'")
+            format!("o.state IN ('held', 'parked') AND o.state = '{state}'")
         }
-        Transport::Ready | Transport::Leased | Transport::Scheduled => format!(" AND o.state = '{state}'"),
-        Transport::Delivered => " AND d.final_state = 'delivered'".to_owned(),
+        Transport::Ready | Transport::Leased | Transport::Scheduled => format!("o.state = '{state}'"),
+        Transport::Delivered => "d.final_state = 'delivered'".to_owned(),
         Transport::ServedOffline | Transport::Skipped | Transport::Superseded | Transport::Withdrawn => {
             format!(
-                " AND d.final_state IN ('served_offline', 'skipped', 'superseded', 'withdrawn') \
+                "d.final_state IN ('served_offline', 'skipped', 'superseded', 'withdrawn') \
                  AND d.final_state = '{state}'"
             )
         }
@@ -191,6 +195,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         endpoint: row.text("endpoint")?,
         accepted_at: row.time("accepted_at")?,
         received: bytes("received")?,
+        salt: row.get("salt")?,
         canonical: bytes("canonical")?,
         decision: bytes("decision")?,
         receipt: bytes("receipt")?,

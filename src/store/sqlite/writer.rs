@@ -46,7 +46,7 @@ trait Job: Send {
 
 struct Work<T, F> {
     rows: usize,
-    work: F,
+    run: F,
     result: Option<T>,
     reply: oneshot::Sender<Result<T, Error>>,
 }
@@ -57,7 +57,7 @@ impl<T: Send, F: FnMut(&Connection, Care) -> Result<T, Error> + Send> Job for Wo
     }
 
     fn run(&mut self, connection: &Connection, care: Care) -> Result<(), Error> {
-        self.result = Some((self.work)(connection, care)?);
+        self.result = Some((self.run)(connection, care)?);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ where
     F: FnMut(&Connection, Care) -> Result<T, Error> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Request::Work(Box::new(Work { rows, work, result: None, reply })), answer)
+    (Request::Work(Box::new(Work { rows, run: work, result: None, reply })), answer)
 }
 
 fn serve(

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, ValueDeserializer},
+};
 
 use super::fault::Fault;
 
@@ -26,7 +29,11 @@ impl Source {
     /// Reads a file. One that cannot be read holds that fault and no rows.
     pub(crate) fn read(path: &Path) -> Self {
         match std::fs::read_to_string(path) {
-            Ok(text) => Self { path: path.to_owned(), text, faults: Vec::new() },
+            // Spreadsheets begin UTF-8 with a byte order mark.
+            Ok(text) => {
+                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+                Self { path: path.to_owned(), text, faults: Vec::new() }
+            }
             Err(error) => {
                 let mut source = Self { path: path.to_owned(), text: String::new(), faults: Vec::new() };
                 source.fault(None, "", format!("cannot be read: {error}"));
@@ -61,9 +68,8 @@ impl Source {
 
     /// Rows of the array of tables `name`, the only key the file may hold.
     pub(crate) fn tables<T: DeserializeOwned>(&mut self, name: &str) -> Vec<Located<T>> {
-        let text = std::mem::take(&mut self.text);
+        let text = self.text.clone();
         let (document, errors) = DeTable::parse_recoverable(&text);
-        self.text.clone_from(&text);
         for error in &errors {
             self.unreadable(error, "");
         }
@@ -72,23 +78,29 @@ impl Source {
         }
         let mut rows = Vec::new();
         for (key, value) in document.into_inner() {
-            let line = self.line_at(key.span().start);
             match value.into_inner() {
-                DeValue::Array(array) if *key.get_ref() == name => {
-                    for value in array {
-                        let line = self.line_at(value.span().start);
-                        match T::deserialize(ValueDeserializer::from(value)) {
-                            Ok(row) => rows.push(Located { row, line }),
-                            Err(error) => self.unreadable_row(&error, line, name),
-                        }
-                    }
+                DeValue::Array(values) if *key.get_ref() == name => {
+                    rows.extend(values.into_iter().filter_map(|value| self.table(name, value)));
                 }
                 _ => {
-                    self.fault(Some(line), key.get_ref().as_ref(), format!("only [[{name}]] may stand here"))
+                    let line = self.line_at(key.span().start);
+                    let text = format!("only [[{name}]] may stand here");
+                    self.fault(Some(line), key.get_ref().as_ref(), text);
                 }
             }
         }
         rows
+    }
+
+    fn table<T: DeserializeOwned>(&mut self, name: &str, value: Spanned<DeValue<'_>>) -> Option<Located<T>> {
+        let line = self.line_at(value.span().start);
+        match T::deserialize(ValueDeserializer::from(value)) {
+            Ok(row) => Some(Located { row, line }),
+            Err(error) => {
+                self.unreadable_row(&error, line, name);
+                None
+            }
+        }
     }
 
     fn unreadable_row(&mut self, error: &toml::de::Error, line_of_row: usize, key: &str) {
@@ -98,26 +110,30 @@ impl Source {
 
     /// Rows of a CSV file with a header; lines that begin with `#` are comments.
     pub(crate) fn csv<T: DeserializeOwned>(&mut self) -> Vec<Located<T>> {
-        let text = std::mem::take(&mut self.text);
+        let text = self.text.clone();
         let mut reader =
             csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let headers = match reader.headers() {
+            Ok(headers) => headers.clone(),
+            Err(error) => {
+                self.fault(line(error.position()), "", error.to_string());
+                return Vec::new();
+            }
+        };
         let mut rows = Vec::new();
-        let headers = reader.headers().cloned().unwrap_or_default();
         for record in reader.records() {
-            match record.and_then(|record| {
-                let line = record.position().map_or(0, csv::Position::line);
-                record.deserialize(Some(&headers)).map(|row| (row, line))
-            }) {
-                Ok((row, line)) => {
-                    rows.push(Located { row, line: usize::try_from(line).unwrap_or(usize::MAX) });
-                }
-                Err(error) => {
-                    let line = error.position().and_then(|at| usize::try_from(at.line()).ok());
-                    self.fault(line, "", error.to_string());
-                }
+            let row = record.and_then(|record| {
+                record.deserialize(Some(&headers)).map(|row| (row, line(record.position())))
+            });
+            match row {
+                Ok((row, at)) => rows.push(Located { row, line: at.unwrap_or_default() }),
+                Err(error) => self.fault(line(error.position()), "", error.to_string()),
             }
         }
-        self.text = text;
         rows
     }
+}
+
+fn line(position: Option<&csv::Position>) -> Option<usize> {
+    usize::try_from(position?.line()).ok()
 }

@@ -71,7 +71,8 @@ pub fn load(folder: &Path, version: u64) -> Result<Rules, Faults> {
         Err(wrong) => {
             faults.extend(wrong.into_iter().map(|fault| {
                 let place = places.get(&fault.rule).cloned();
-                let (file, line) = place.map_or((folder.to_owned(), None), |(file, line)| (file, Some(line)));
+                let (file, line) =
+                    place.map_or_else(|| (folder.to_owned(), None), |(file, line)| (file, Some(line)));
                 Fault { file, line, key: fault.rule.to_string(), text: fault.problem.to_string() }
             }));
             Err(Faults(faults))

@@ -55,6 +55,7 @@ impl Level {
 
     /// The level at which the departments stand that answer to this one: townships and villages have none
     /// of their own, those of their county serve them.
+    #[must_use]
     pub fn of_departments(self) -> Self {
         self.min(Self::County)
     }

@@ -263,6 +263,11 @@ pub struct ApprovalItem {
 }
 
 impl ApprovalItem {
+    /// Whether it may be decided on `day`: in effect and not cancelled.
+    pub fn is_open_on(&self, day: Date) -> bool {
+        self.period.covers(day) && self.cancelled_on.is_none_or(|cancelled| day < cancelled)
+    }
+
     /// Its nature on `day`.
     pub fn nature_on(&self, day: Date) -> Nature {
         match self.cancelled_on {

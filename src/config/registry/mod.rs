@@ -159,7 +159,7 @@ impl<'a> Reading<'a> {
 
 fn located(folder: &Path, places: &Places, fault: &registry::Fault) -> Fault {
     let place = places.get(&(fault.table, fault.row.clone())).cloned();
-    let (file, line) = place.map_or((folder.to_owned(), None), |(file, line)| (file, Some(line)));
+    let (file, line) = place.map_or_else(|| (folder.to_owned(), None), |(file, line)| (file, Some(line)));
     Fault { file, line, key: format!("{} '{}'", fault.table, fault.row), text: fault.problem.to_string() }
 }
 

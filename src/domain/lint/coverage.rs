@@ -15,11 +15,7 @@ use crate::domain::{
 
 pub(super) fn findings(registry: &Registry, day: Date) -> Vec<Finding> {
     let cover = Cover { registry, day };
-    let open = |item: &&ApprovalItem| {
-        item.secrecy == Secrecy::Open
-            && item.period.covers(day)
-            && item.cancelled_on.is_none_or(|cancelled| day < cancelled)
-    };
+    let open = |item: &&ApprovalItem| item.secrecy == Secrecy::Open && item.is_open_on(day);
     let lines = cover.lines_without_department();
     let staffed = |line: &Line| !lines.contains(line);
     let mut findings: Vec<_> = lines.iter().cloned().map(Finding::LineWithoutDepartment).collect();
@@ -98,13 +94,12 @@ impl Cover<'_> {
             return self.holds(Role::Supervisor, &item.line, &division.code);
         }
         in_force.iter().any(|entry| match &entry.named {
-            Named::Organisation(_) => true,
             Named::AtPlace { line, level, places } if places.as_slice() == [Place::Sender] => {
                 let level = level.unwrap_or(division.level);
                 let at = self.registry.divisions().at_level(&division.code, level, self.day);
                 at.is_some_and(|at| self.holds(Role::Supervisor, line, &at.code))
             }
-            Named::AtPlace { .. } => true,
+            Named::Organisation(_) | Named::AtPlace { .. } => true,
         })
     }
 

@@ -220,3 +220,6 @@ fn codes(code: &ItemCode, implementations: &[ItemCode]) -> Vec<ItemCode> {
 fn positions<T, K: Eq + std::hash::Hash>(rows: &[T], names: impl Fn(&T) -> Vec<K>) -> HashMap<K, usize> {
     rows.iter().enumerate().flat_map(|(at, row)| names(row).into_iter().map(move |name| (name, at))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ fn parties(when: &When, facts: &Facts<'_>) -> Result<(), &'static str> {
     hold(when.decided_by.as_ref().is_none_or(in_role), "作出机关的角色不符合条件")
 }
 
-fn allows<T: PartialEq>(values: Option<&Vec<T>>, value: T) -> bool {
+fn allows<T: PartialEq + Copy>(values: Option<&Vec<T>>, value: T) -> bool {
     values.is_none_or(|values| values.contains(&value))
 }
 

@@ -76,9 +76,9 @@ pub fn route(
     for rule in first {
         plan.apply(rule);
     }
-    plan.follow_the_original();
     for rule in hops {
         plan.apply(rule);
     }
+    plan.follow_the_original();
     Ok(plan.decide(rules.version(), warnings))
 }

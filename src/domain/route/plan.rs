@@ -251,7 +251,8 @@ impl<'p, 'a> Plan<'p, 'a> {
         });
     }
 
-    /// A correction also goes to all who had the original, whatever the registry says today.
+    /// A correction also goes to all who had the original, whatever the registry says today. Last, so that
+    /// whoever had it by a hop gets it by the hop again.
     pub(super) fn follow_the_original(&mut self) {
         let facts = self.facts;
         let rule = RuleId::from(FOLLOW_THE_ORIGINAL);

@@ -176,7 +176,7 @@ fn audience(rule: &Rule) -> Vec<Problem> {
     let mut problems = Vec::new();
     match &rule.audience {
         Audience::Supervisors if matches!(kind, Receipt | RiskWarning) => {
-            problems.push(impossible("supervisors"))
+            problems.push(impossible("supervisors"));
         }
         Audience::Approver { .. } if matches!(kind, Receipt | ApprovalProgress) => {
             problems.push(impossible("approver"));
@@ -187,10 +187,8 @@ fn audience(rule: &Rule) -> Vec<Problem> {
             }
             problems.extend(crossing(Crossing::Licence, "licence"));
         }
-        Audience::CrossWalkedApprover { .. } => {
-            if !matches!(kind, PenaltyDecision | RiskDisposal) {
-                problems.push(impossible("cross_walked_approver"));
-            }
+        Audience::CrossWalkedApprover { .. } if !matches!(kind, PenaltyDecision | RiskDisposal) => {
+            problems.push(impossible("cross_walked_approver"));
         }
         Audience::Superiors => {
             if !matches!(kind, ApprovalResult | PenaltyDecision) {
@@ -242,4 +240,121 @@ fn duties(rule: &Rule) -> Vec<Problem> {
         problems.push(Problem::HopWithoutRelay);
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        item::Place,
+        message::ApprovalOutcome,
+        rule::{Owed, Rules, Standing, When},
+    };
+
+    fn rule(kind: Kind, audience: Audience) -> Rule {
+        Rule {
+            id: "r".into(),
+            kind,
+            basis: "任务6".into(),
+            standing: Standing::On,
+            when: When::default(),
+            audience,
+            part: None,
+            share: None,
+            owes: Vec::new(),
+            may_cross: Vec::new(),
+            if_empty: super::super::IfEmpty::Park,
+        }
+    }
+
+    fn when(rule: Rule, when: When) -> Rule {
+        Rule { when, ..rule }
+    }
+
+    fn problems(rule: Rule) -> Vec<Problem> {
+        let faults = Rules::build(vec![rule], 1).map_or_else(|faults| faults, |_| Vec::new());
+        faults.into_iter().map(|fault| fault.problem).collect()
+    }
+
+    #[test]
+    fn a_condition_the_kind_does_not_carry_can_never_match() {
+        let outcome = When { outcome: Some(vec![ApprovalOutcome::Granted]), ..When::default() };
+        let kind = Kind::PenaltyDecision;
+        assert_eq!(
+            problems(when(rule(kind, Audience::Supervisors), outcome)),
+            [Problem::NotCarried { kind, condition: "outcome" }]
+        );
+    }
+
+    #[test]
+    fn an_empty_condition_can_never_match() {
+        let none = When { handling: Some(Vec::new()), ..When::default() };
+        assert_eq!(
+            problems(when(rule(Kind::ApprovalResult, Audience::Supervisors), none)),
+            [Problem::NoValue("handling")]
+        );
+    }
+
+    #[test]
+    fn contradicting_conditions_can_never_match() {
+        let result = |condition| problems(when(rule(Kind::ApprovalResult, Audience::Supervisors), condition));
+        let cancelled = When { nature: Some(vec![Nature::Cancelled]), ..When::default() };
+        let filed_licence = When {
+            nature: Some(vec![Nature::Licence]),
+            handling: Some(vec![Handling::Filing]),
+            ..When::default()
+        };
+        let strangers = When { decided_by: Some(vec![Role::Portal]), ..When::default() };
+        for condition in [cancelled, filed_licence, strangers] {
+            assert!(matches!(result(condition)[..], [Problem::Contradiction(_)]));
+        }
+        let secret = When { publicity: Some(vec![PublicityLevel::NotPublic]), ..When::default() };
+        let credit = Audience::Nearest { role: Role::CreditPlatform };
+        assert!(matches!(
+            problems(when(rule(Kind::ApprovalResult, credit), secret))[..],
+            [Problem::Contradiction(_)]
+        ));
+    }
+
+    #[test]
+    fn an_audience_the_kind_cannot_have_is_told() {
+        let kind = Kind::RiskWarning;
+        let audience = "supervisors";
+        assert_eq!(problems(rule(kind, Audience::Supervisors)), [Problem::Impossible { kind, audience }]);
+        let kind = Kind::ApprovalResult;
+        let audience = "originator";
+        assert_eq!(problems(rule(kind, Audience::Originator)), [Problem::Impossible { kind, audience }]);
+    }
+
+    #[test]
+    fn an_audience_of_another_level_needs_leave_and_a_hop_needs_somebody_answerable() {
+        assert_eq!(
+            problems(rule(Kind::ApprovalResult, Audience::Superiors)),
+            [Problem::MayNotCross("second_hop"), Problem::HopWithoutRelay]
+        );
+    }
+
+    #[test]
+    fn a_rule_says_its_basis_its_places_and_its_days() {
+        let mut bad = rule(Kind::SupervisionFeedback, Audience::Approver { places: Vec::new() });
+        bad.basis = " ".into();
+        bad.owes.push(Owed {
+            duty: Duty::Sign,
+            within_working_days: 0,
+            term: crate::domain::obligation::Term::Assumed,
+            parts: Vec::new(),
+            debtor: Debtor::Recipient,
+        });
+        assert_eq!(problems(bad), [Problem::NoBasis, Problem::NoPlace, Problem::NoTime(Duty::Sign)]);
+        let good = rule(Kind::SupervisionFeedback, Audience::Approver { places: vec![Place::Sender] });
+        assert_eq!(problems(good), []);
+    }
+
+    #[test]
+    fn two_rules_do_not_share_an_id() {
+        let one = rule(Kind::ApprovalResult, Audience::Supervisors);
+        let faults = Rules::build(vec![one.clone(), one], 1).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].to_string(), "rule 'r': its id stands more than once; give each rule its own");
+    }
 }

@@ -34,6 +34,15 @@ fn a_confirmed_relay_chains_county_city_province_each_in_the_name_of_the_one_bef
 }
 
 #[test]
+fn a_correction_takes_the_same_hop_as_its_original() {
+    let mut message = result("610924-xzspj", DRUG_SHOP);
+    message.revision = 2;
+    let original_recipients = ["610924-scjgj", "610900-scjgj"].map(Into::into).to_vec();
+    let decision = routed(&message, &History { original_recipients, ..History::default() }).unwrap();
+    assert!(matches!(to(&decision, "610900-scjgj").start, Start::Held { .. }));
+}
+
+#[test]
 fn a_standing_authorisation_relays_without_a_person_and_stops_where_the_item_says() {
     let decision = decided(&result("610924-xzspj", CHEMICALS));
     let city = to(&decision, "610900-yjglj");

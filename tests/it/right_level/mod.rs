@@ -1,4 +1,4 @@
-//! Promise 4, right_level: a delivery leaves its level only by a rule that says so. Over the registry and
+//! Promise 4, `right_level`: a delivery leaves its level only by a rule that says so. Over the registry and
 //! the rules that ship, one test for each sentence of the routing rules, and random messages for the promise
 //! itself.
 

@@ -42,12 +42,13 @@ fn named<'a, 'h>(
     let mut expansion = Expansion::default();
     for id in ids {
         let organisation = facts.registry.organisation(id);
-        match organisation.and_then(|organisation| facts.registry.heir(organisation, facts.today)) {
-            Some(heir) => expansion.found.push(Candidate::informed(heir, ground, by.to_owned())),
-            None => {
-                expansion.miss(ParkReason::EmptyAudience, format!("{by}{id}已不存在，请人工确定承接机构"))
-            }
-        }
+        let heir = organisation.and_then(|organisation| facts.registry.heir(organisation, facts.today));
+        let Some(heir) = heir else {
+            let detail = format!("{by}{id}已不存在，请人工确定承接机构");
+            expansion.miss(ParkReason::EmptyAudience, detail);
+            continue;
+        };
+        expansion.found.push(Candidate::informed(heir, ground, by.to_owned()));
     }
     expansion
 }

@@ -115,14 +115,14 @@ fn of_items<'a>(
         expansion.miss(ParkReason::NoCrossWalk, without_cross_walk(scope));
         return expansion;
     }
-    let (open, closed): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| {
-        item.period.covers(facts.today) && item.cancelled_on.is_none_or(|on| facts.today < on)
-    });
+    let (open, closed): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.is_open_on(facts.today));
     if open.is_empty() {
         let names: Vec<&str> = closed.iter().map(|item| &*item.name).collect();
         return Expansion::nobody(&format!("事项已取消或失效，无审批部门：{}", names.join("、")));
     }
-    open.into_iter().for_each(|item| seek(item, &mut expansion));
+    for item in open {
+        seek(item, &mut expansion);
+    }
     expansion
 }
 

@@ -40,8 +40,9 @@ impl<'a> Plan<'_, 'a> {
         };
         let mut origins: Vec<_> = self.origins.iter().filter(|origin| starts_one(origin)).copied().collect();
         if matches!(rule.audience, Audience::Superiors) && self.facts.principal.has(Role::Supervisor) {
-            let own = self.facts.supervisions.iter().filter_map(|item| item.report_up.as_ref());
-            let own = own.filter(|up| self.facts.principal.works_on(&up.line));
+            let supervised = self.facts.supervisions.iter().filter_map(|item| item.report_up.as_ref());
+            let filed = self.facts.approvals.iter().filter_map(|item| item.report_up.as_ref());
+            let own = supervised.chain(filed).filter(|up| self.facts.principal.works_on(&up.line));
             origins.extend(own.map(|up| Origin {
                 delivery: None,
                 organisation: self.facts.decider,

@@ -88,7 +88,7 @@ pub(super) struct Expansion<'a> {
     pub(super) nobody: Option<String>,
 }
 
-impl<'a> Expansion<'a> {
+impl Expansion<'_> {
     fn miss(&mut self, reason: ParkReason, detail: String) {
         self.missing.push(Missing { reason, detail, with: None });
     }

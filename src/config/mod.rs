@@ -1,0 +1,5 @@
+//! Configuration: files and environment become checked types, with every fault named by file and line.
+
+pub mod adapter;
+pub mod fault;
+pub mod secret;

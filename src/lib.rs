@@ -2,6 +2,7 @@
 //!
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod mapping;

@@ -1,0 +1,2 @@
+//! The demo: the main job on one machine, with departmental systems as parties of their own.
+pub mod party;

@@ -1,2 +1,3 @@
 //! The demo: the main job on one machine, with departmental systems as parties of their own.
 pub mod party;
+pub mod table;

@@ -4,7 +4,11 @@
 
 pub mod cli;
 pub mod config;
+pub mod connector;
 pub mod domain;
+pub mod engine;
+pub mod evidence;
 pub mod mapping;
 pub mod port;
 pub mod proto;
+pub mod task;

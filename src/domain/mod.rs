@@ -1,11 +1,14 @@
 //! The domain: divisions, organisations, items, messages, routing, deliveries. Pure: no tokio, no I/O,
 //! no clock, no environment.
 
+pub mod calendar;
 pub mod decision;
 pub mod delivery;
 pub mod fault;
 pub mod id;
+pub mod identifier;
 pub mod kind;
 pub mod message;
 pub mod obligation;
 pub mod organisation;
+pub mod retry;

@@ -5,4 +5,5 @@ pub mod bus;
 pub mod clock;
 pub mod connector;
 pub mod intake;
+pub mod operations;
 pub mod store;

@@ -1,5 +1,7 @@
 //! Accepting messages: one durable commit for everything that an acceptance means.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
@@ -15,7 +17,8 @@ use crate::domain::{
 
 /// Accepts messages.
 ///
-/// - *Atomic*: each acceptance is done whole or not at all; a bad one does not fail its neighbours.
+/// - *Atomic*: each acceptance is done whole or not at all; a bad one does not fail its neighbours, its
+///   verdict is [`Verdict::Unstorable`]. Verdicts other than [`Verdict::Accepted`] changed nothing.
 /// - *Durable*: a verdict is returned after the commit that holds it.
 /// - *Order*: acceptances of a call are taken in the order given; lane sequences rise in that order.
 /// - *Idempotence*: (organisation, kind, business key, revision) is unique for ever (promise 2).
@@ -43,6 +46,8 @@ pub struct Acceptance {
     pub endpoint: EndpointId,
     /// Exact bytes received.
     pub received: Bytes,
+    /// Salt of the commitment to `received` that the trail holds; lives and dies with the payload.
+    pub salt: [u8; 16],
     /// SHA-256 of `received`.
     pub received_digest: Sha256Digest,
     /// Keyed digest of the canonical form.
@@ -93,6 +98,8 @@ pub enum NewState {
     Ready,
     /// In its lane, held until `after` reaches `moment`; then it goes by itself with a standing
     /// authorisation, by a confirmation with [`Relay::Confirm`], and never with [`Relay::OwnSystem`].
+    /// `after` is an earlier delivery of the same acceptance or a stored one. It reaches `handed_over`
+    /// when delivered, `signed` when signed or answered, both when served offline, none while returned.
     Held {
         /// The first hop.
         after: DeliveryId,
@@ -155,7 +162,8 @@ pub struct NewObligation {
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// A receipt about one delivery. Signed or returned before the worker's outcome also settles the
-    /// delivery as delivered; meets `Sign`.
+    /// delivery as delivered, unless it is held; meets `Sign`. The latest receipt counts, except that a
+    /// late `Signed` does not undo `Answered`.
     Acknowledge {
         /// Which.
         delivery: DeliveryId,
@@ -177,8 +185,14 @@ pub enum Effect {
         /// Duties met.
         duties: Vec<Duty>,
     },
-    /// A higher revision: parked deliveries of lower revisions of the key are superseded.
-    Supersede,
+    /// A higher revision: parked deliveries of lower revisions of the key are superseded, and with them
+    /// the held ones that wait for them. `deliveries` is what [`super::HistoryRow::superseded`] named; when
+    /// another has been parked since, the verdict is [`Verdict::Moved`]; one that is no longer parked goes
+    /// its own way and its entry is not written.
+    Supersede {
+        /// Each with the entry that says so.
+        deliveries: Vec<(DeliveryId, NewEntry)>,
+    },
     /// A licence the hub now knows.
     Licence {
         /// Type and number.
@@ -215,4 +229,10 @@ pub enum Verdict {
     },
     /// The history used for routing has changed: route again.
     Moved,
+    /// It cannot be stored as it is (an id used twice, a delivery named that does not exist): a fault of
+    /// the hub's own, for a person.
+    Unstorable {
+        /// What the store said.
+        why: Arc<str>,
+    },
 }

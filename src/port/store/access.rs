@@ -10,8 +10,8 @@ use crate::domain::id::EndpointId;
 /// Tokens and versions of configuration.
 #[async_trait]
 pub trait Access {
-    /// Keeps a new token's hash.
-    async fn add_token(&self, token: NewToken, entry: NewEntry) -> Result<(), Error>;
+    /// Keeps a new token's hash; false, and nothing is written, when a live token has its name.
+    async fn add_token(&self, token: NewToken, entry: NewEntry) -> Result<bool, Error>;
 
     /// Revokes by name; false when there is no such live token.
     async fn revoke_token(&self, name: &str, entry: NewEntry, now: Timestamp) -> Result<bool, Error>;

@@ -18,7 +18,9 @@ use crate::{
 ///   when the one before is final (promise 5). Held and parked deliveries block their lane.
 /// - *Fencing*: a settlement counts only under the lease it carries, with one exception: a late success
 ///   settles as delivered (promise 6).
-/// - *Idempotence*: settling twice under one lease changes nothing the second time.
+/// - *Idempotence*: the same end of one lease settled twice changes nothing the second time. The lease
+///   stands until it is settled; that its time is over ([`Deliveries::expired`]) is for the reconciler.
+/// - *Ready*: endpoints reported ready may already have been so.
 #[async_trait]
 pub trait Deliveries {
     /// Leases up to `limit` due lane heads for each wanted endpoint, oldest first; durable before return.
@@ -108,6 +110,8 @@ pub enum Settled {
     },
     /// The lease was over: the attempt is recorded, the state is not touched.
     LateIgnored,
+    /// No such delivery, or no such lease was ever given: nothing is recorded.
+    Unknown,
 }
 
 /// A lease that ended unsettled.
@@ -129,7 +133,8 @@ pub struct Waiting {
 /// What a person may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Try again now: from parked or scheduled; attempts and age start again.
+    /// Try again now: from parked or scheduled; attempts and age start again. A second hop that was parked
+    /// while held goes back to waiting for its first hop.
     Retry,
     /// Stop for a person: from ready, scheduled, held.
     Park {
@@ -145,7 +150,7 @@ pub enum Operation {
         /// 送达回证 number.
         document: Box<str>,
     },
-    /// Let a held second hop go: its first hop must have reached its moment.
+    /// Let a held second hop go: its first hop must have reached its moment. Meets `Relay`.
     ConfirmRelay,
 }
 
@@ -179,4 +184,12 @@ pub enum NotPossible {
     /// It has no endpoint to go to.
     #[error("delivery {0} has no endpoint; name the recipient in the registry and send the message on")]
     NoEndpoint(DeliveryId),
+    /// Its relay cannot be confirmed.
+    #[error("relay of delivery {delivery} cannot be confirmed: {because}")]
+    Relay {
+        /// Which.
+        delivery: DeliveryId,
+        /// Why.
+        because: &'static str,
+    },
 }

@@ -27,9 +27,12 @@ pub use query::{
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
 
 /// All the ports of one backend.
-pub trait Store: Accept + Deliveries + Trail + Obligations + Query + Access {}
+pub trait Store:
+    Accept + Deliveries + Trail + Obligations + Query + Access + fmt::Debug + Send + Sync
+{
+}
 
-impl<T: Accept + Deliveries + Trail + Obligations + Query + Access> Store for T {}
+impl<T: Accept + Deliveries + Trail + Obligations + Query + Access + fmt::Debug + Send + Sync> Store for T {}
 
 /// Why a store call failed. Nothing of the call was done, unless the variant says otherwise.
 #[derive(Clone, Debug, thiserror::Error)]

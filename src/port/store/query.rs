@@ -58,8 +58,10 @@ pub struct HistoryRequest {
 pub struct HistoryRow {
     /// Highest revision of the key.
     pub known_revision: Option<u32>,
-    /// Recipients of its earlier revisions.
+    /// Recipients of its earlier revisions, without those whose delivery a person withdrew.
     pub recipients: Vec<OrganisationId>,
+    /// What a higher revision supersedes: its parked deliveries and the held ones that wait for them.
+    pub superseded: Vec<DeliveryId>,
     /// Issuers of the licences asked for, where known.
     pub issuers: Vec<(LicenceKey, OrganisationId)>,
     /// The message answered.

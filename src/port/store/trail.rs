@@ -15,7 +15,7 @@ use crate::domain::id::{DeliveryId, MessageId};
 ///   late commit is not skipped; a seal is refused unless it continues the stored size (fence).
 #[async_trait]
 pub trait Trail {
-    /// Writes entries that belong to no other write.
+    /// Writes entries that belong to no other write. An entry that is there already is left alone.
     async fn append(&self, entries: Vec<NewEntry>) -> Result<(), Error>;
 
     /// Where the log stands.
@@ -24,7 +24,8 @@ pub trait Trail {
     /// Up to `limit` unsealed entries, oldest first.
     async fn unsealed(&self, limit: usize) -> Result<Vec<(EntryId, Bytes)>, Error>;
 
-    /// Gives positions and stores the checkpoint; false when `from_size` is not the stored size.
+    /// Gives positions and stores the checkpoint; false when `from_size` is not the stored size. An entry
+    /// that is not among the unsealed is [`Error::Damaged`].
     async fn seal(&self, seal: Seal) -> Result<bool, Error>;
 
     /// Sealed entries from a position on, in order.

@@ -49,7 +49,7 @@ impl Faults {
     fn timestamp(&mut self, path: &str, text: &str) -> Option<Timestamp> {
         text.parse()
             .map_err(|_| {
-                self.add(path, format!("'{text}' is not a time, write RFC 3339: 2026-03-05T09:30:00+08:00"))
+                self.add(path, format!("'{text}' is not a time, write RFC 3339: 2026-03-05T09:30:00+08:00"));
             })
             .ok()
     }

@@ -139,7 +139,8 @@ fn penalty(faults: &mut Faults, wire: &v1::PenaltyDecision) -> Option<Payload> {
 pub(super) fn amount(faults: &mut Faults, path: &str, text: &str) {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !text.is_empty() && !(digits(whole) && digits(fraction)) {
+    let is_decimal = digits(whole) && digits(fraction);
+    if !(text.is_empty() || is_decimal) {
         faults.add(path, format!("'{text}' is not an amount in yuan, write decimal digits: 2000.00"));
     }
 }
@@ -182,7 +183,7 @@ fn receipt(faults: &mut Faults, wire: &v1::Receipt) -> Option<Payload> {
         .delivery
         .parse()
         .map_err(|_| {
-            faults.add("receipt.delivery", format!("'{}' is not a delivery id of the hub", wire.delivery))
+            faults.add("receipt.delivery", format!("'{}' is not a delivery id of the hub", wire.delivery));
         })
         .ok();
     let action = faults.unspecified("receipt.action", action);

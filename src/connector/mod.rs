@@ -1,0 +1,7 @@
+//! Connectors: they carry bytes to and from departmental systems, and judge nothing.
+//!
+//! Each outbound one implements [`crate::port::connector::Connector`]; what an answer means is for the
+//! worker to say, by the adapter's conditions.
+
+pub mod file_drop;
+pub mod http_client;

@@ -1,0 +1,324 @@
+//! The desk: what this hub has with workers now, endpoint by endpoint, and which endpoints to look at.
+//!
+//! Memory only, rebuilt at start: the store is the truth. Bounded by the number of endpoints.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use metrics::gauge;
+use tokio::sync::Notify;
+
+use super::{
+    EndpointPolicy,
+    breaker::{Breaker, Change, Passage},
+};
+use crate::{
+    domain::id::{DeliveryId, EndpointId},
+    port::{bus::Work, store::Want},
+    task::metrics::{BREAKER, IN_FLIGHT},
+};
+
+/// Who has work, who has room, who is paused.
+#[derive(Debug)]
+pub struct Desk {
+    places: Mutex<Places>,
+    bell: Notify,
+}
+
+#[derive(Debug)]
+struct Places {
+    by_endpoint: BTreeMap<EndpointId, Place>,
+    due: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Place {
+    policy: EndpointPolicy,
+    in_flight: HashSet<DeliveryId>,
+    breaker: Breaker,
+    look: Look,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Needed,
+    Idle,
+}
+
+impl Desk {
+    /// A desk for these endpoints; all are looked at first.
+    pub fn new(policies: HashMap<EndpointId, EndpointPolicy>) -> Self {
+        let by_endpoint = policies
+            .into_iter()
+            .map(|(endpoint, policy)| {
+                (
+                    endpoint,
+                    Place {
+                        policy,
+                        in_flight: HashSet::new(),
+                        breaker: Breaker::default(),
+                        look: Look::Needed,
+                    },
+                )
+            })
+            .collect();
+        Self { places: Mutex::new(Places { by_endpoint, due: None }), bell: Notify::new() }
+    }
+
+    /// Endpoints that may have something ready.
+    pub fn ready(&self, endpoints: &[EndpointId]) {
+        if endpoints.is_empty() {
+            return;
+        }
+        let mut places = self.lock();
+        for endpoint in endpoints {
+            if let Some(place) = places.by_endpoint.get_mut(endpoint) {
+                place.look = Look::Needed;
+            }
+        }
+        drop(places);
+        self.bell.notify_one();
+    }
+
+    /// Something falls due at `at`.
+    pub fn due(&self, at: Timestamp) {
+        let mut places = self.lock();
+        if places.due.is_none_or(|due| at < due) {
+            places.due = Some(at);
+            drop(places);
+            self.bell.notify_one();
+        }
+    }
+
+    /// Waits for something to look at.
+    pub async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Room at endpoints worth looking at, and marks them as looked at.
+    pub fn wants(&self, claim_limit: usize, now: Timestamp) -> Vec<Want> {
+        let mut places = self.lock();
+        let mut wants = Vec::new();
+        for (endpoint, place) in &mut places.by_endpoint {
+            let limit = place.room(now).min(claim_limit);
+            if place.look == Look::Needed && limit > 0 {
+                place.look = Look::Idle;
+                wants.push(Want { endpoint: endpoint.clone(), limit });
+            }
+        }
+        wants
+    }
+
+    /// `work` was claimed; an endpoint that gave all it was asked for has more.
+    pub fn claimed(&self, wants: &[Want], work: &[Work]) {
+        let mut places = self.lock();
+        for piece in work {
+            if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint) {
+                place.in_flight.insert(piece.delivery);
+            }
+        }
+        for want in wants {
+            let taken = work.iter().filter(|piece| piece.endpoint == want.endpoint).count();
+            if let Some(place) = places.by_endpoint.get_mut(&want.endpoint) {
+                place.show(&want.endpoint);
+                if taken == want.limit {
+                    place.look = Look::Needed;
+                }
+            }
+        }
+    }
+
+    /// A claim failed: look again.
+    pub fn unclaimed(&self, wants: &[Want]) {
+        let mut places = self.lock();
+        for want in wants {
+            if let Some(place) = places.by_endpoint.get_mut(&want.endpoint) {
+                place.look = Look::Needed;
+            }
+        }
+    }
+
+    /// A delivery is no longer with a worker.
+    pub fn returned(&self, endpoint: &EndpointId, delivery: DeliveryId) {
+        let mut places = self.lock();
+        if let Some(place) = places.by_endpoint.get_mut(endpoint) {
+            place.in_flight.remove(&delivery);
+            place.look = Look::Needed;
+            place.show(endpoint);
+        }
+        drop(places);
+        self.bell.notify_one();
+    }
+
+    /// The endpoint's policy.
+    pub fn policy(&self, endpoint: &EndpointId) -> Option<EndpointPolicy> {
+        self.lock().by_endpoint.get(endpoint).map(|place| place.policy)
+    }
+
+    /// Tells the breaker how an attempt went.
+    pub fn answered(&self, endpoint: &EndpointId, health: Health, now: Timestamp) -> Option<Change> {
+        let mut places = self.lock();
+        let place = places.by_endpoint.get_mut(endpoint)?;
+        let change = match health {
+            Health::Well => place.breaker.succeeded(),
+            Health::Sick => place.breaker.failed(place.policy.breaker, now),
+        };
+        let state = match place.breaker.passage(now) {
+            Passage::Open => 0.0,
+            Passage::Probe => 1.0,
+            Passage::Closed(_) => 2.0,
+        };
+        gauge!(BREAKER, "endpoint" => endpoint.to_string()).set(state);
+        change
+    }
+
+    /// When to look again though no bell rings: the next due delivery or probe.
+    pub fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
+        let places = self.lock();
+        let probes = places.by_endpoint.values().filter_map(|place| match place.breaker.passage(now) {
+            Passage::Closed(at) if place.look == Look::Needed => Some(at),
+            _ => None,
+        });
+        probes.chain(places.due).min()
+    }
+
+    /// Whether something scheduled is due; forgets it then, since the caller asks the store.
+    pub fn take_due(&self, now: Timestamp) -> bool {
+        let mut places = self.lock();
+        let is_due = places.due.is_some_and(|due| due <= now);
+        if is_due {
+            places.due = None;
+        }
+        is_due
+    }
+
+    /// Work with workers now.
+    pub fn in_flight(&self) -> usize {
+        self.lock().by_endpoint.values().map(|place| place.in_flight.len()).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a target did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answered.
+    Well,
+    /// It could not be reached or was out of order.
+    Sick,
+}
+
+impl Place {
+    fn room(&self, now: Timestamp) -> usize {
+        match self.breaker.passage(now) {
+            Passage::Open => self.policy.window.saturating_sub(self.in_flight.len()),
+            Passage::Probe => 1_usize.saturating_sub(self.in_flight.len()),
+            Passage::Closed(_) => 0,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of small counts")]
+    fn show(&self, endpoint: &EndpointId) {
+        gauge!(IN_FLIGHT, "endpoint" => endpoint.to_string()).set(self.in_flight.len() as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{super::breaker::BreakerPolicy, *};
+    use crate::{
+        domain::{decision::Part, delivery::OnUnknown, id::MessageId, kind::Kind, retry},
+        port::bus::LeaseToken,
+    };
+
+    fn desk(window: usize) -> Desk {
+        let policy = EndpointPolicy {
+            window,
+            retry: retry::Policy::default(),
+            breaker: BreakerPolicy { failures: 1, pause_ms: 1000 },
+            on_unknown: OnUnknown::Park,
+            timeout_ms: 1000,
+        };
+        Desk::new([("a".into(), policy), ("b".into(), policy)].into())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn limits(wants: &[Want]) -> Vec<(&str, usize)> {
+        wants.iter().map(|want| (want.endpoint.as_str(), want.limit)).collect()
+    }
+
+    fn work(endpoint: &str, delivery: u128) -> Work {
+        Work {
+            delivery: DeliveryId(Uuid::from_u128(delivery)),
+            message: MessageId(Uuid::from_u128(1)),
+            kind: Kind::ApprovalResult,
+            endpoint: endpoint.into(),
+            organisation: "o".into(),
+            on_behalf_of: None,
+            part: Part::Lead,
+            share: None,
+            lane_sequence: 1,
+            attempt: 1,
+            lease: LeaseToken(1),
+            not_after: at(9),
+            accepted_at: at(0),
+            first_attempt_at: None,
+            relays: Vec::new(),
+            body: "{}".into(),
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_asked_only_while_it_has_room() {
+        let desk = desk(2);
+        let wants = desk.wants(100, at(0));
+        assert_eq!(limits(&wants), [("a", 2), ("b", 2)]);
+        desk.claimed(&wants, &[work("a", 1), work("a", 2)]);
+        assert!(desk.wants(100, at(0)).is_empty(), "a is full, b gave less than asked");
+        desk.returned(&"a".into(), work("a", 1).delivery);
+        assert_eq!(limits(&desk.wants(100, at(0))), [("a", 1)]);
+    }
+
+    #[test]
+    fn work_that_another_process_leased_makes_no_room_here() {
+        let desk = desk(1);
+        let wants = desk.wants(100, at(0));
+        desk.claimed(&wants, &[work("a", 1)]);
+        desk.returned(&"a".into(), work("a", 7).delivery);
+        assert_eq!(desk.in_flight(), 1);
+        assert!(desk.wants(100, at(0)).is_empty());
+    }
+
+    #[test]
+    fn a_paused_endpoint_is_probed_with_one_and_harms_no_other() {
+        let desk = desk(5);
+        assert_eq!(desk.answered(&"a".into(), Health::Sick, at(0)), Some(Change::Paused));
+        assert_eq!(limits(&desk.wants(100, at(0))), [("b", 5)]);
+        assert_eq!(desk.next_look(at(0)), Some(at(1)));
+        assert_eq!(limits(&desk.wants(100, at(1))), [("a", 1)]);
+        assert_eq!(desk.answered(&"a".into(), Health::Well, at(1)), Some(Change::Resumed));
+        desk.ready(&["a".into()]);
+        assert_eq!(limits(&desk.wants(100, at(1))), [("a", 5)]);
+    }
+
+    #[test]
+    fn the_earliest_due_time_is_kept_once() {
+        let desk = desk(1);
+        desk.due(at(9));
+        desk.due(at(5));
+        assert!(!desk.take_due(at(4)));
+        assert!(desk.take_due(at(5)));
+        assert!(!desk.take_due(at(9)));
+    }
+}

@@ -1,0 +1,128 @@
+//! Dispatch: claims due lane heads for endpoints with room and puts them on the bus.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use metrics::counter;
+use tokio_util::sync::CancellationToken;
+
+use super::desk::Desk;
+use crate::{
+    port::{
+        bus::{Bus, Work},
+        clock::Clock,
+        store::{self, Claim, Store, Want},
+    },
+    task::{Failure, metrics::STORE_ERRORS},
+};
+
+/// Numbers of dispatch.
+#[derive(Clone, Copy, Debug)]
+pub struct DispatchLimits {
+    /// Deliveries claimed in one call for one endpoint.
+    pub claim_limit: usize,
+    /// Between the end of the slowest attempt and the end of the lease, milliseconds.
+    pub lease_margin_ms: u64,
+    /// How often the store is asked though nothing rang, milliseconds.
+    pub idle_scan_ms: u64,
+}
+
+/// The dispatching task.
+#[derive(Debug)]
+pub struct Dispatch {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The transport.
+    pub bus: Arc<dyn Bus>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is with workers.
+    pub desk: Arc<Desk>,
+    /// Limits.
+    pub limits: DispatchLimits,
+    /// Longest time-out of any endpoint, milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Dispatch {
+    /// Runs until told to end. What is claimed when it ends is on the bus.
+    pub async fn run(self, token: CancellationToken) -> Result<(), Failure> {
+        self.look().await?;
+        while !token.is_cancelled() {
+            let now = self.clock.now();
+            if self.desk.take_due(now) {
+                self.look().await?;
+            }
+            let wants = self.desk.wants(self.limits.claim_limit, now);
+            if wants.is_empty() {
+                self.rest(&token, now).await?;
+            } else {
+                self.claim(&wants, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the bell, the next due time or the idle scan, whichever is first.
+    async fn rest(&self, token: &CancellationToken, now: Timestamp) -> Result<(), Failure> {
+        let idle = SignedDuration::from_millis(self.limits.idle_scan_ms.cast_signed());
+        let scan_at = now.checked_add(idle).unwrap_or(Timestamp::MAX);
+        let wake_at = self.desk.next_look(now).map_or(scan_at, |at| at.min(scan_at));
+        let wait = now.duration_until(wake_at).unsigned_abs();
+        tokio::select! {
+            () = token.cancelled() => Ok(()),
+            () = self.desk.rung() => Ok(()),
+            () = tokio::time::sleep(wait) => if wake_at == scan_at { self.look().await } else { Ok(()) },
+        }
+    }
+
+    /// Asks the store what waits. A store that cannot answer now is asked again at the next scan.
+    async fn look(&self) -> Result<(), Failure> {
+        match self.store.waiting(self.clock.now()).await {
+            Ok(waiting) => {
+                self.desk.ready(&waiting.ready);
+                if let Some(due) = waiting.next_due {
+                    self.desk.due(due);
+                }
+                Ok(())
+            }
+            Err(error) => tolerate(error),
+        }
+    }
+
+    async fn claim(&self, wants: &[Want], now: Timestamp) -> Result<(), Failure> {
+        let timeout = SignedDuration::from_millis(self.timeout_ms.cast_signed());
+        let margin = SignedDuration::from_millis(self.limits.lease_margin_ms.cast_signed());
+        let not_after = now.checked_add(timeout)?.checked_add(margin)?;
+        let claim = Claim { wants: wants.to_vec(), not_after, lease_until: not_after.checked_add(margin)? };
+        match self.store.claim(claim, now).await {
+            Ok(work) => {
+                self.desk.claimed(wants, &work);
+                self.send(work).await;
+                Ok(())
+            }
+            Err(error) => {
+                self.desk.unclaimed(wants);
+                tokio::time::sleep(std::time::Duration::from_millis(self.limits.idle_scan_ms)).await;
+                tolerate(error)
+            }
+        }
+    }
+
+    /// What the bus does not take keeps its lease; the reconciler gives it back when the lease ends.
+    async fn send(&self, work: Vec<Work>) {
+        for (error, work) in self.bus.send_work(work).await {
+            tracing::warn!(delivery = %work.delivery, endpoint = %work.endpoint, %error, "bus did not take work");
+        }
+    }
+}
+
+/// A retryable store error is logged and waited out; any other ends the hub, since a person is needed.
+pub(super) fn tolerate(error: store::Error) -> Result<(), Failure> {
+    if !error.retryable() {
+        return Err(error.into());
+    }
+    counter!(STORE_ERRORS, "kind" => "retryable").increment(1);
+    tracing::warn!(%error, "store is not available, trying again");
+    Ok(())
+}

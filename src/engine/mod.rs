@@ -1,0 +1,30 @@
+//! The engine: intake, dispatch, settle, reconcile, seal. It knows ports alone; `app` gives it a store, a
+//! bus, a clock, a signer and the world (registry, rules, calendar).
+
+pub mod breaker;
+pub mod desk;
+pub mod dispatch;
+pub mod office;
+pub mod reconcile;
+pub mod seal;
+pub mod settle;
+pub mod trail;
+
+use breaker::BreakerPolicy;
+
+use crate::domain::{delivery::OnUnknown, retry};
+
+/// How the hub treats one endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct EndpointPolicy {
+    /// Deliveries with its workers at once.
+    pub window: usize,
+    /// When a failed delivery is tried again.
+    pub retry: retry::Policy,
+    /// When it is paused.
+    pub breaker: BreakerPolicy,
+    /// What an unknown outcome leads to.
+    pub on_unknown: OnUnknown,
+    /// Longest attempt, milliseconds.
+    pub timeout_ms: u64,
+}

@@ -1,0 +1,120 @@
+//! The office: what people do to deliveries and tokens, with who and why in the trail.
+
+use std::{collections::HashSet, sync::Arc};
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use super::{
+    desk::Desk,
+    trail::{self, About},
+};
+use crate::{
+    domain::id::{DeliveryId, EndpointId},
+    evidence::digest::Digest,
+    port::{
+        clock::Clock,
+        operations::{By, Error, Operations},
+        store::{DeliveryFilter, NewToken, NotPossible, Operated, Operation, Page, Scope, Sha256Digest, Store},
+    },
+};
+
+/// Bytes of randomness in a token.
+const TOKEN_BYTES: usize = 32;
+
+/// What every token begins with, so that a leaked one is recognised.
+pub const TOKEN_PREFIX: &str = "ld_";
+
+/// Operates on the store.
+#[derive(Debug)]
+pub struct Office {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Endpoints to look at afterwards.
+    pub desk: Arc<Desk>,
+    /// Endpoints that exist.
+    pub endpoints: HashSet<EndpointId>,
+}
+
+#[async_trait]
+impl Operations for Office {
+    async fn operate(&self, delivery: DeliveryId, operation: Operation, by: By) -> Result<Operated, Error> {
+        if needs_reason(&operation) && by.reason.trim().is_empty() {
+            return Err(Error::NoReason);
+        }
+        let filter = DeliveryFilter { id: Some(delivery), ..DeliveryFilter::default() };
+        let row = self.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
+        let message = row.first().ok_or(NotPossible::Unknown(delivery))?.message;
+        let now = self.clock.now();
+        let data = json!({ "operation": said(&operation), "operator": by.operator, "reason": by.reason });
+        let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), data, now);
+        let operated = self.store.operate(delivery, operation, entry, now).await??;
+        self.desk.ready(&operated.ready);
+        Ok(operated)
+    }
+
+    async fn add_token(&self, name: &str, scope: Scope, by: By) -> Result<String, Error> {
+        if let Scope::Endpoint(endpoint) = &scope
+            && !self.endpoints.contains(endpoint)
+        {
+            return Err(Error::UnknownEndpoint(endpoint.to_string()));
+        }
+        let token = new_token()?;
+        let now = self.clock.now();
+        let data = json!({ "name": name, "scope": scope, "operator": by.operator, "reason": by.reason });
+        let entry = trail::entry(trail::TOKEN_ADDED, About::default(), data, now);
+        let new = NewToken { name: name.to_owned(), hash: hash_token(&token), scope, created_at: now };
+        if self.store.add_token(new, entry).await? { Ok(token) } else { Err(Error::NameTaken(name.to_owned())) }
+    }
+
+    async fn revoke_token(&self, name: &str, by: By) -> Result<(), Error> {
+        let now = self.clock.now();
+        let data = json!({ "name": name, "operator": by.operator, "reason": by.reason });
+        let entry = trail::entry(trail::TOKEN_REVOKED, About::default(), data, now);
+        let revoked = self.store.revoke_token(name, entry, now).await?;
+        if revoked { Ok(()) } else { Err(Error::NoToken(name.to_owned())) }
+    }
+}
+
+/// What the store keeps of a token: it is random, so a plain digest tells nothing of it.
+pub fn hash_token(token: &str) -> Sha256Digest {
+    Sha256Digest(*Digest::of(token.as_bytes()).as_bytes())
+}
+
+fn new_token() -> Result<String, Error> {
+    let mut bytes = [0; TOKEN_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Randomness(error.to_string()))?;
+    Ok(format!("{TOKEN_PREFIX}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Calling off, leaving out and stopping are answered for, so they need a reason.
+fn needs_reason(operation: &Operation) -> bool {
+    matches!(operation, Operation::Park { .. } | Operation::Skip | Operation::Withdraw)
+}
+
+fn said(operation: &Operation) -> Value {
+    match operation {
+        Operation::Retry => json!("retry"),
+        Operation::Park { .. } => json!("park"),
+        Operation::Skip => json!("skip"),
+        Operation::Withdraw => json!("withdraw"),
+        Operation::ServeOffline { document } => json!({ "serve_offline": document }),
+        Operation::ConfirmRelay => json!("confirm_relay"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_random_and_marked() {
+        let (one, other) = (new_token().unwrap(), new_token().unwrap());
+        assert_ne!(one, other);
+        assert!(one.starts_with(TOKEN_PREFIX) && one.len() > 40);
+        assert_ne!(hash_token(&one), hash_token(&other));
+    }
+}

@@ -1,0 +1,203 @@
+//! Settle: outcomes from workers become attempts, states and trail entries, in one commit a batch.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use metrics::{counter, histogram};
+use serde_json::json;
+
+use super::{
+    breaker::Change,
+    desk::{Desk, Health},
+    dispatch::tolerate,
+    trail::{self, About},
+};
+use crate::{
+    domain::{
+        decision::ParkReason,
+        delivery::{Next, OnUnknown, Outcome},
+        id::EndpointId,
+        retry,
+    },
+    port::{
+        bus::{Bus, WorkOutcome},
+        clock::Clock,
+        store::{Counts, Settled, Settlement, Store},
+    },
+    task::{
+        Failure,
+        metrics::{ATTEMPT_DURATION, ATTEMPTS, END_TO_END, PARKED},
+    },
+};
+
+/// Outcomes settled in one commit.
+const BATCH: usize = 500;
+
+/// How long a store that is out of order is left alone.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The settling task.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// Brings outcomes.
+    pub bus: Arc<dyn Bus>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is with workers.
+    pub desk: Arc<Desk>,
+}
+
+impl Settle {
+    /// Runs until the bus is closed and every outcome is settled.
+    pub async fn run(self) -> Result<(), Failure> {
+        let mut outcomes = self.bus.outcomes().await?;
+        loop {
+            let batch = outcomes.next(BATCH).await;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.settle(batch).await?;
+        }
+    }
+
+    /// Settles a batch; waits for a store that is out of order, since an outcome must not be lost.
+    pub async fn settle(&self, batch: Vec<WorkOutcome>) -> Result<(), Failure> {
+        let settlements: Vec<_> = batch.iter().map(|outcome| self.settlement(outcome)).collect();
+        let settled = loop {
+            match self.store.settle(settlements.clone(), self.clock.now()).await {
+                Ok(settled) => break settled,
+                Err(error) => tolerate(error)?,
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        for ((outcome, settlement), settled) in batch.iter().zip(&settlements).zip(settled) {
+            self.after(outcome, settlement, settled).await?;
+        }
+        Ok(())
+    }
+
+    fn settlement(&self, outcome: &WorkOutcome) -> Settlement {
+        let (work, record) = (&outcome.work, &outcome.attempt);
+        let next = self.next(outcome);
+        let data = json!({
+            "endpoint": work.endpoint, "organisation": work.organisation, "attempt": work.attempt,
+            "lease": work.lease, "outcome": outcome.outcome, "next": next, "started_at": record.started_at,
+            "ended_at": record.ended_at, "peer": record.peer, "status": record.status,
+            "sent": record.sent_digest.map(hex::encode), "answer": record.answer_digest.map(hex::encode),
+            "adapter": record.adapter_version, "on_behalf_of": work.on_behalf_of,
+        });
+        let about = About::delivery(work.message, work.delivery);
+        Settlement {
+            delivery: work.delivery,
+            lease: work.lease,
+            attempt: work.attempt,
+            outcome: outcome.outcome.clone(),
+            record: record.clone(),
+            next,
+            counts: Counts::Attempt,
+            entry: trail::entry(trail::ATTEMPTED, about, data, record.ended_at),
+        }
+    }
+
+    fn next(&self, outcome: &WorkOutcome) -> Next {
+        let policy = self.desk.policy(&outcome.work.endpoint);
+        match (&outcome.outcome, policy) {
+            (Outcome::Delivered, _) => Next::Delivered,
+            (Outcome::Permanent, _) => Next::Parked { reason: ParkReason::Refused },
+            (Outcome::Ours, _) | (_, None) => Next::Parked { reason: ParkReason::Ours },
+            (Outcome::Unknown, Some(policy)) if policy.on_unknown == OnUnknown::Park => {
+                Next::Parked { reason: ParkReason::OutcomeUnknown }
+            }
+            (Outcome::Throttled { wait_ms }, Some(policy)) => {
+                again(&policy.retry, outcome, *wait_ms, self.clock.now())
+            }
+            (Outcome::Transient | Outcome::Unknown, Some(policy)) => {
+                again(&policy.retry, outcome, None, self.clock.now())
+            }
+        }
+    }
+
+    async fn after(
+        &self,
+        outcome: &WorkOutcome,
+        settlement: &Settlement,
+        settled: Settled,
+    ) -> Result<(), Failure> {
+        let endpoint = &outcome.work.endpoint;
+        count(outcome, settlement);
+        let health = match outcome.outcome {
+            Outcome::Delivered | Outcome::Permanent => Some(Health::Well),
+            Outcome::Transient | Outcome::Unknown => Some(Health::Sick),
+            Outcome::Throttled { .. } | Outcome::Ours => None,
+        };
+        if let Some(change) = health.and_then(|health| self.desk.answered(endpoint, health, self.clock.now()))
+        {
+            self.tell(endpoint, change).await?;
+        }
+        match settled {
+            Settled::Applied { ready } | Settled::LateSuccess { ready } => self.desk.ready(&ready),
+            Settled::LateIgnored => {
+                tracing::info!(delivery = %outcome.work.delivery, "outcome came after its lease, recorded only");
+            }
+            Settled::Unknown => {
+                tracing::warn!(delivery = %outcome.work.delivery, "outcome of a lease that was never given, dropped");
+            }
+        }
+        if let Next::Scheduled { at } = settlement.next {
+            self.desk.due(at);
+        }
+        self.desk.returned(endpoint, outcome.work.delivery);
+        Ok(())
+    }
+
+    async fn tell(&self, endpoint: &EndpointId, change: Change) -> Result<(), Failure> {
+        let event = match change {
+            Change::Paused => trail::BREAKER_OPENED,
+            Change::Resumed => trail::BREAKER_CLOSED,
+        };
+        tracing::info!(%endpoint, event, "breaker changed");
+        let entry = trail::entry(event, About::default(), json!({ "endpoint": endpoint }), self.clock.now());
+        self.store.append(vec![entry]).await.or_else(tolerate)
+    }
+}
+
+fn count(outcome: &WorkOutcome, settlement: &Settlement) {
+    let (work, record) = (&outcome.work, &outcome.attempt);
+    let endpoint = work.endpoint.to_string();
+    counter!(ATTEMPTS, "endpoint" => endpoint.clone(), "outcome" => outcome.outcome.as_str()).increment(1);
+    histogram!(ATTEMPT_DURATION, "endpoint" => endpoint)
+        .record(record.started_at.duration_until(record.ended_at).as_secs_f64());
+    match settlement.next {
+        Next::Delivered => histogram!(END_TO_END, "kind" => work.kind.as_str())
+            .record(work.accepted_at.duration_until(record.ended_at).as_secs_f64()),
+        Next::Parked { reason } => counter!(PARKED, "reason" => reason.as_str()).increment(1),
+        Next::Scheduled { .. } => {}
+    }
+}
+
+fn again(policy: &retry::Policy, outcome: &WorkOutcome, floor_ms: Option<u64>, now: Timestamp) -> Next {
+    let work = &outcome.work;
+    let mut hasher = DefaultHasher::new();
+    (work.delivery, work.lease).hash(&mut hasher);
+    let failure = retry::Failure {
+        attempts: work.attempt,
+        first_attempt_at: work.first_attempt_at.unwrap_or(outcome.attempt.started_at),
+        now,
+        floor_ms,
+        deadline: None,
+        seed: hasher.finish(),
+    };
+    match policy.next(&failure) {
+        retry::Next::At { at, .. } => Next::Scheduled { at },
+        retry::Next::GiveUp(retry::GiveUp::Attempts { .. }) => {
+            Next::Parked { reason: ParkReason::AttemptsExhausted }
+        }
+        retry::Next::GiveUp(_) => Next::Parked { reason: ParkReason::TooOld },
+    }
+}

@@ -1,0 +1,238 @@
+//! What the check of a sealed store found, in figures and in words.
+//!
+//! Promises that the words name the step that failed and the positions concerned, and never show an entry's content.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::evidence::checkpoint;
+use crate::evidence::note;
+use crate::evidence::tree::Hash;
+
+/// Which signed root a finding speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// A checkpoint of the store, by its number.
+    Checkpoint(u64),
+    /// A checkpoint that was kept elsewhere.
+    Anchor,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checkpoint(number) => write!(f, "checkpoint {number}"),
+            Self::Anchor => f.write_str("the anchor"),
+        }
+    }
+}
+
+/// The first thing that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum Mismatch {
+    /// A gap in the positions.
+    #[error("position check: the entry at {expected} is missing, the next one found is at {found}")]
+    MissingPosition {
+        /// Position due.
+        expected: u64,
+        /// Position found.
+        found: u64,
+    },
+    /// A position that came before.
+    #[error("position check: {found} comes where {expected} is due; entries are doubled or out of order")]
+    RepeatedPosition {
+        /// Position due.
+        expected: u64,
+        /// Position found.
+        found: u64,
+    },
+    /// Fewer entries than were sealed.
+    #[error("size check: {mark} covers {size} entries, the store has {found}; the log was cut")]
+    EntriesMissing {
+        /// The signed root.
+        mark: Mark,
+        /// Entries it covers.
+        size: u64,
+        /// Entries found.
+        found: u64,
+    },
+    /// A later checkpoint that covers less.
+    #[error(
+        "size check: {mark} covers {size} entries, the one before it covers {previous}; a log only grows"
+    )]
+    Backwards {
+        /// The signed root.
+        mark: Mark,
+        /// Entries it covers.
+        size: u64,
+        /// Entries the one before covers.
+        previous: u64,
+    },
+    /// Fed, or stored, after entries that it does not cover.
+    #[error(
+        "order check: {mark} covers {size} entries but came after {found}; feed it before the entry at {size}"
+    )]
+    TooLate {
+        /// The signed root.
+        mark: Mark,
+        /// Entries it covers.
+        size: u64,
+        /// Entries already taken.
+        found: u64,
+    },
+    /// Entries other than those sealed.
+    #[error("root check: {}, so {mark} does not hold: it says {expected}, the entries give {computed}", changed(*from, *size))]
+    Root {
+        /// The signed root.
+        mark: Mark,
+        /// First position not covered by the last checkpoint that held.
+        from: u64,
+        /// Entries the root covers.
+        size: u64,
+        /// The root signed.
+        expected: Hash,
+        /// The root of the entries found.
+        computed: Hash,
+    },
+    /// No checkpoint at all.
+    #[error("reading {mark}: it is not a signed checkpoint")]
+    Unreadable {
+        /// The signed root.
+        mark: Mark,
+        /// What is wrong with it.
+        #[source]
+        source: Box<checkpoint::Error>,
+    },
+    /// A checkpoint of another log.
+    #[error("origin check: {mark} belongs to another log")]
+    OtherLog {
+        /// The signed root.
+        mark: Mark,
+        /// Which log.
+        #[source]
+        source: Box<checkpoint::Error>,
+    },
+    /// A checkpoint that no trusted key signed.
+    #[error("signature check: {mark} is not signed by a trusted key")]
+    UnknownKey {
+        /// The signed root.
+        mark: Mark,
+        /// Who signed.
+        #[source]
+        source: Box<checkpoint::Error>,
+    },
+    /// A checkpoint changed after it was signed.
+    #[error("signature check: {mark} was changed after it was signed, or its signature is forged")]
+    BadSignature {
+        /// The signed root.
+        mark: Mark,
+        /// What the check said.
+        #[source]
+        source: Box<checkpoint::Error>,
+    },
+}
+
+impl Mismatch {
+    pub(super) fn untrusted(mark: Mark, source: checkpoint::Error) -> Self {
+        let source = Box::new(source);
+        match *source {
+            checkpoint::Error::OtherLog { .. } => Self::OtherLog { mark, source },
+            checkpoint::Error::Note(note::Error::UnknownKey { .. }) => Self::UnknownKey { mark, source },
+            checkpoint::Error::Note(note::Error::BadSignature { .. }) => Self::BadSignature { mark, source },
+            _ => Self::Unreadable { mark, source },
+        }
+    }
+}
+
+/// As text, with every cause.
+impl Serialize for Mismatch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&causes(self))
+    }
+}
+
+/// The positions among which something was changed, in words.
+fn changed(from: u64, size: u64) -> String {
+    match size.saturating_sub(from) {
+        0 => "no new entry was sealed".to_owned(),
+        1 => format!("the entry at position {from} was changed"),
+        _ => format!("an entry at positions {from} to {} was changed, swapped or replaced", size - 1),
+    }
+}
+
+/// The outcome of a check.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Entries taken up to the end or the first mismatch.
+    pub entries: u64,
+    /// Checkpoints that held.
+    pub checkpoints: u64,
+    /// Anchors that held.
+    pub anchors: u64,
+    /// Entries that the last checkpoint which held covers, counted from the beginning of the log.
+    pub sealed: u64,
+    /// Entries taken that no checkpoint covers, and entries that have no position yet.
+    pub unsealed: u64,
+    /// What does not fit.
+    pub mismatch: Option<Mismatch>,
+}
+
+impl Report {
+    /// Whether everything fitted. An intact store may still have an unsealed tail: see [`unsealed`](Self::unsealed).
+    pub fn is_intact(&self) -> bool {
+        self.mismatch.is_none()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entries, checkpoints, anchors, sealed, unsealed, mismatch } = self;
+        write!(f, "{entries} entries, {checkpoints} checkpoints and {anchors} anchors checked: ")?;
+        match mismatch {
+            None => write!(f, "intact, sealed up to {sealed}, {unsealed} not sealed yet"),
+            Some(mismatch) => f.write_str(&causes(mismatch)),
+        }
+    }
+}
+
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_it_covers() {
+        let report = Report { entries: 10, checkpoints: 3, sealed: 9, unsealed: 1, ..Report::default() };
+        let expected =
+            "10 entries, 3 checkpoints and 0 anchors checked: intact, sealed up to 9, 1 not sealed yet";
+        assert_eq!(report.to_string(), expected);
+        assert!(serde_json::to_string(&report).unwrap().ends_with("\"unsealed\":1,\"mismatch\":null}"));
+    }
+
+    #[test]
+    fn a_report_of_a_mismatch_carries_every_cause() {
+        let source =
+            checkpoint::Error::Note(note::Error::UnknownKey { signers: "hub+00".to_owned(), known: 1 });
+        let mismatch = Some(Mismatch::untrusted(Mark::Checkpoint(7), source));
+        let report = Report { mismatch, ..Report::default() };
+        let text = report.to_string();
+        for part in ["signature check: checkpoint 7 is not signed", "no trusted key signed", "hub+00"] {
+            assert!(text.contains(part), "{part}: {text}");
+            assert!(serde_json::to_string(&report).unwrap().contains(part), "{part}");
+        }
+        assert!(!report.is_intact());
+    }
+
+    #[test]
+    fn the_words_fit_the_number_of_positions() {
+        assert_eq!(changed(4, 5), "the entry at position 4 was changed");
+        assert!(changed(4, 7).contains("positions 4 to 6"));
+        assert!(changed(4, 4).contains("no new entry"));
+    }
+}

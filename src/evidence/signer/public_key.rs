@@ -1,0 +1,201 @@
+//! Public keys, and the set of them that a verifier trusts.
+//!
+//! Promises that a signature counts only under a key of the set, with that key's own algorithm. Leaves open how the
+//! set came about: whoever fills it decides whom to trust.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
+
+use super::{Algorithm, Error, KeyId, Signature};
+
+/// Last line of a public key in PEM form.
+const PEM_END: &str = "-----END PUBLIC KEY-----";
+
+/// A key that checks signatures.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    id: KeyId,
+    material: Material,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Material {
+    Ed25519(VerifyingKey),
+}
+
+impl PublicKey {
+    /// Reads one key in SPKI PEM form (`openssl pkey -pubout`).
+    pub fn from_pem(pem: &str) -> Result<Self, Error> {
+        let malformed = Error::PublicKey { number: 1 };
+        match VerifyingKey::from_public_key_pem(pem.trim()) {
+            Ok(key) if !key.is_weak() => Ok(key.into()),
+            _ => Err(malformed),
+        }
+    }
+
+    /// The key in SPKI PEM form.
+    pub fn to_pem(&self) -> String {
+        let Material::Ed25519(key) = &self.material;
+        key.to_public_key_pem(LineEnding::LF).expect("an Ed25519 public key always has a PEM form")
+    }
+
+    /// Name of the key.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Algorithm of the key.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.material {
+            Material::Ed25519(_) => Algorithm::Ed25519,
+        }
+    }
+
+    /// The key as its algorithm encodes it: 32 bytes for Ed25519.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.material {
+            Material::Ed25519(key) => key.as_bytes(),
+        }
+    }
+
+    /// Checks a signature over exactly these bytes.
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), Error> {
+        let Material::Ed25519(key) = &self.material;
+        ed25519_dalek::Signature::from_slice(signature.as_bytes())
+            .and_then(|signature| key.verify_strict(message, &signature))
+            .map_err(|_| Error::BadSignature { key_id: self.id })
+    }
+}
+
+impl From<VerifyingKey> for PublicKey {
+    fn from(key: VerifyingKey) -> Self {
+        Self { id: KeyId::of(key.as_bytes()), material: Material::Ed25519(key) }
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({} {})", self.algorithm(), self.id)
+    }
+}
+
+/// The keys a verifier trusts.
+#[derive(Debug, Clone, Default)]
+pub struct PublicKeys(BTreeMap<KeyId, PublicKey>);
+
+impl PublicKeys {
+    /// Reads one or more keys in SPKI PEM form, one after the other. Text between them is passed over.
+    pub fn from_pem(text: &str) -> Result<Self, Error> {
+        let mut keys = Self::default();
+        for (index, block) in
+            text.split_inclusive(PEM_END).filter(|block| block.ends_with(PEM_END)).enumerate()
+        {
+            let start = block.find("-----BEGIN").unwrap_or(0);
+            let key =
+                PublicKey::from_pem(&block[start..]).map_err(|_| Error::PublicKey { number: index + 1 })?;
+            keys.insert(key);
+        }
+        if keys.0.is_empty() { Err(Error::NoPublicKey) } else { Ok(keys) }
+    }
+
+    /// Trusts one more key.
+    pub fn insert(&mut self, key: PublicKey) {
+        self.0.insert(key.id(), key);
+    }
+
+    /// The key of this name, if trusted.
+    pub fn get(&self, key_id: KeyId) -> Result<&PublicKey, Error> {
+        self.0.get(&key_id).ok_or(Error::UnknownKey { key_id, known: self.0.len() })
+    }
+
+    /// All trusted keys, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
+        self.0.values()
+    }
+
+    /// How many keys are trusted.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nobody is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<PublicKey> for PublicKeys {
+    fn from_iter<I: IntoIterator<Item = PublicKey>>(keys: I) -> Self {
+        let mut set = Self::default();
+        keys.into_iter().for_each(|key| set.insert(key));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::signer::{Ed25519, Signer as _};
+
+    /// RFC 8032, section 7.1, test 2.
+    const RFC_PUBLIC: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+    const RFC_SIGNATURE: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                                 085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+
+    fn rfc_key() -> PublicKey {
+        let bytes: [u8; 32] = hex::decode(RFC_PUBLIC).unwrap().try_into().unwrap();
+        VerifyingKey::from_bytes(&bytes).unwrap().into()
+    }
+
+    #[test]
+    fn the_signature_of_rfc_8032_verifies_and_nothing_near_it() {
+        let (key, bytes) = (rfc_key(), hex::decode(RFC_SIGNATURE).unwrap());
+        key.verify(&[0x72], &Signature::from_bytes(bytes.clone())).unwrap();
+        assert!(key.verify(&[0x73], &Signature::from_bytes(bytes.clone())).is_err());
+        for at in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            assert!(key.verify(&[0x72], &Signature::from_bytes(other)).is_err(), "byte {at} changed");
+        }
+        let cut = key.verify(&[0x72], &Signature::from_bytes(bytes[..63].to_vec()));
+        assert!(matches!(cut, Err(Error::BadSignature { key_id }) if key_id == key.id()));
+    }
+
+    #[test]
+    fn the_key_id_is_the_beginning_of_the_digest_of_the_key() {
+        let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(hex::decode(RFC_PUBLIC).unwrap()));
+        assert_eq!(rfc_key().id().to_string(), digest[..16]);
+    }
+
+    #[test]
+    fn several_keys_in_one_text_are_all_read() {
+        let keys: Vec<_> = (1..=3).map(|seed| Ed25519::from_seed(&[seed; 32]).public_key().clone()).collect();
+        let text = keys.iter().map(PublicKey::to_pem).collect::<Vec<_>>().join("# key of the office\n");
+        let set = PublicKeys::from_pem(&text).unwrap();
+        assert_eq!(set.len(), 3);
+        for key in &keys {
+            assert_eq!(set.get(key.id()).unwrap(), key);
+        }
+        let unknown = set.get(rfc_key().id()).unwrap_err();
+        assert!(unknown.to_string().contains("not among the 3 trusted keys"), "{unknown}");
+    }
+
+    #[test]
+    fn text_without_a_sound_key_is_refused_by_its_number() {
+        assert!(matches!(PublicKeys::from_pem("no key here"), Err(Error::NoPublicKey)));
+        let good = rfc_key().to_pem();
+        let bad = good.replace("MCow", "MCox");
+        assert!(matches!(PublicKeys::from_pem(&format!("{good}{bad}")), Err(Error::PublicKey { number: 2 })));
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let weak = PublicKey::from(VerifyingKey::from_bytes(&identity).unwrap()).to_pem();
+        assert!(
+            matches!(PublicKeys::from_pem(&weak), Err(Error::PublicKey { number: 1 })),
+            "a key of small order"
+        );
+    }
+}

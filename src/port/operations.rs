@@ -1,0 +1,56 @@
+//! What people do to a running hub: operations on deliveries and tokens, each with who and why.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::store::{self, NotPossible, Operated, Operation, Scope};
+use crate::domain::id::DeliveryId;
+
+/// Operates the hub. Every operation that is done is in the trail with its operator and reason.
+#[async_trait]
+pub trait Operations: fmt::Debug + Send + Sync {
+    /// Does `operation` to one delivery.
+    async fn operate(&self, delivery: DeliveryId, operation: Operation, by: By) -> Result<Operated, Error>;
+
+    /// Makes a token and returns it: the only time it is seen.
+    async fn add_token(&self, name: &str, scope: Scope, by: By) -> Result<String, Error>;
+
+    /// Revokes a token by name.
+    async fn revoke_token(&self, name: &str, by: By) -> Result<(), Error>;
+}
+
+/// Who operates, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Name of the operator, as the credential or the machine's account says.
+    pub operator: String,
+    /// Reason, in words; may be empty where none is asked for.
+    pub reason: String,
+}
+
+/// Why an operation was not done. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The delivery does not allow it.
+    #[error(transparent)]
+    NotPossible(#[from] NotPossible),
+    /// A live token has this name.
+    #[error("a token named '{0}' exists; revoke it first or choose another name")]
+    NameTaken(String),
+    /// There is no live token of this name.
+    #[error("there is no live token named '{0}'")]
+    NoToken(String),
+    /// The endpoint is not configured.
+    #[error("endpoint '{0}' is not configured; its adapter folder is missing")]
+    UnknownEndpoint(String),
+    /// A reason is needed.
+    #[error("say why: this operation needs a reason")]
+    NoReason,
+    /// No randomness for a token.
+    #[error("the machine gives no randomness: {0}")]
+    Randomness(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}

@@ -1,0 +1,57 @@
+//! Every metric: name, unit, help. Labels come from closed sets, never an id of a message.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Messages accepted; label `kind`.
+pub const MESSAGES_ACCEPTED: &str = "liandong_messages_accepted_total";
+/// Submissions refused; label `code`.
+pub const MESSAGES_REFUSED: &str = "liandong_messages_refused_total";
+/// Submissions that were the same as an accepted one.
+pub const MESSAGES_REPEATED: &str = "liandong_messages_repeated_total";
+/// From submission to durable acceptance.
+pub const INTAKE_DURATION: &str = "liandong_intake_duration_seconds";
+/// Messages in one accept transaction.
+pub const INTAKE_BATCH: &str = "liandong_intake_batch_messages";
+/// Attempts ended; labels `endpoint`, `outcome`.
+pub const ATTEMPTS: &str = "liandong_delivery_attempts_total";
+/// Duration of one attempt; label `endpoint`.
+pub const ATTEMPT_DURATION: &str = "liandong_delivery_attempt_duration_seconds";
+/// From acceptance to the target's confirmation; label `kind`.
+pub const END_TO_END: &str = "liandong_end_to_end_duration_seconds";
+/// Deliveries parked by an attempt; label `reason`.
+pub const PARKED: &str = "liandong_deliveries_parked_total";
+/// Deliveries with workers now; label `endpoint`.
+pub const IN_FLIGHT: &str = "liandong_deliveries_in_flight";
+/// Breaker of an endpoint: 0 closed, 1 probing, 2 open; label `endpoint`.
+pub const BREAKER: &str = "liandong_breaker_state";
+/// Leases that ended unsettled.
+pub const LEASES_EXPIRED: &str = "liandong_leases_expired_total";
+/// Entries sealed.
+pub const SEALED: &str = "liandong_trail_sealed_total";
+/// Age of the oldest unsealed entry.
+pub const SEAL_LAG: &str = "liandong_seal_lag_seconds";
+/// Store calls that failed; label `kind`.
+pub const STORE_ERRORS: &str = "liandong_store_errors_total";
+
+/// Tells the recorder what each metric is.
+pub fn describe() {
+    describe_counter!(MESSAGES_ACCEPTED, Unit::Count, "messages accepted, by kind");
+    describe_counter!(MESSAGES_REFUSED, Unit::Count, "submissions refused, by code");
+    describe_counter!(MESSAGES_REPEATED, Unit::Count, "submissions that were the same as an accepted one");
+    describe_histogram!(INTAKE_DURATION, Unit::Seconds, "from submission to durable acceptance");
+    describe_histogram!(INTAKE_BATCH, Unit::Count, "messages in one accept transaction");
+    describe_counter!(ATTEMPTS, Unit::Count, "attempts ended, by endpoint and outcome");
+    describe_histogram!(ATTEMPT_DURATION, Unit::Seconds, "duration of one attempt, by endpoint");
+    describe_histogram!(END_TO_END, Unit::Seconds, "from acceptance to the target's confirmation, by kind");
+    describe_counter!(PARKED, Unit::Count, "deliveries parked by an attempt, by reason");
+    describe_gauge!(IN_FLIGHT, Unit::Count, "deliveries with workers now, by endpoint");
+    describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");
+    describe_counter!(LEASES_EXPIRED, Unit::Count, "leases that ended unsettled");
+    describe_counter!(SEALED, Unit::Count, "trail entries sealed");
+    describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
+    describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");
+}
+
+/// Buckets of the histograms, seconds.
+pub const DURATION_BUCKETS_SECONDS: [f64; 12] =
+    [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

@@ -1,3 +1,4 @@
 //! The demo: the main job on one machine, with departmental systems as parties of their own.
 pub mod party;
+pub mod promises;
 pub mod table;

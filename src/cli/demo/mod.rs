@@ -1,4 +1,5 @@
 //! The demo: the main job on one machine, with departmental systems as parties of their own.
 pub mod party;
 pub mod promises;
+pub mod story;
 pub mod table;

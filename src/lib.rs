@@ -2,6 +2,8 @@
 //!
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
+pub mod api;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod connector;
@@ -11,4 +13,6 @@ pub mod evidence;
 pub mod mapping;
 pub mod port;
 pub mod proto;
+pub mod store;
 pub mod task;
+pub mod worker;

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    division::Level,
     id::{EndpointId, Line, OrderKey, OrganisationId, RuleId},
     obligation::PlannedObligation,
 };
@@ -18,6 +19,8 @@ pub struct Decision {
     pub registry_version: u64,
     /// Version of the rules that decided.
     pub rules_version: u64,
+    /// Level that decided: a delivery leaves it only by a rule that says so (DESIGN promise 4).
+    pub level: Level,
     /// Order key of every delivery.
     pub order_key: OrderKey,
     /// Deliveries, first hops before the hops that wait for them.
@@ -26,6 +29,17 @@ pub struct Decision {
     pub obligations: Vec<PlannedObligation>,
     /// Rule by rule: audiences, what they expanded to, and what came to nothing.
     pub why: Vec<Reason>,
+    /// What is doubtful about the message but does not stop it.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something doubtful: told to the sender and kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Path of the field.
+    pub field: Box<str>,
+    /// What is doubtful.
+    pub detail: Box<str>,
 }
 
 /// One planned delivery: one message for one organisation at one endpoint.
@@ -41,14 +55,27 @@ pub struct PlannedDelivery {
     pub share: Option<Box<str>>,
     /// In whose name it is sent when that is not the source (second hop, 属地转办, entrusted).
     pub on_behalf_of: Option<OrganisationId>,
+    /// What is taken out for this recipient.
+    pub redaction: Redaction,
     /// How it starts.
     pub start: Start,
     /// Rule that sends it.
     pub rule: RuleId,
 }
 
-/// Part of a recipient in the matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is taken out of a message for one recipient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Redaction {
+    /// Nothing.
+    #[default]
+    None,
+    /// Numbers of natural persons: public audiences never see them.
+    PersonalNumbers,
+}
+
+/// Part of a recipient in the matter, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// 牵头: takes up supervision.

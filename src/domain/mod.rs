@@ -4,11 +4,17 @@
 pub mod calendar;
 pub mod decision;
 pub mod delivery;
+pub mod division;
 pub mod fault;
 pub mod id;
 pub mod identifier;
+pub mod item;
 pub mod kind;
 pub mod message;
 pub mod obligation;
 pub mod organisation;
+pub mod period;
+pub mod registry;
 pub mod retry;
+pub mod route;
+pub mod rule;

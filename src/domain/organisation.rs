@@ -35,6 +35,26 @@ pub enum Role {
     Coordinator,
 }
 
+impl Role {
+    /// The word on a screen.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Approver => "审批部门",
+            Self::Supervisor => "行业监管部门",
+            Self::Enforcement => "综合执法部门",
+            Self::Township => "乡镇（街道）",
+            Self::ReformOffice => "审改办",
+            Self::CreditPlatform => "信用信息共享平台",
+            Self::IndustryCredit => "行业信用信息系统",
+            Self::SupervisionPlatform => "互联网+监管系统",
+            Self::Portal => "政务服务网",
+            Self::Website => "门户网站",
+            Self::ExpertPool => "专家库",
+            Self::Coordinator => "分办机构",
+        }
+    }
+}
+
 /// Form (机构形式).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,7 +94,7 @@ pub struct Service {
 }
 
 /// One organisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Organisation {
     /// Our id.
     pub id: OrganisationId,
@@ -115,6 +135,11 @@ impl Organisation {
     /// Whether it works on `line`.
     pub fn works_on(&self, line: &Line) -> bool {
         self.lines.contains(line)
+    }
+
+    /// Whether it takes 公开 only, and natural persons without their numbers.
+    pub fn is_public_audience(&self) -> bool {
+        self.roles.iter().any(|role| matches!(role, Role::CreditPlatform | Role::Website))
     }
 
     /// Whether it exists on `day`.

@@ -235,7 +235,13 @@ mod tests {
 
     use super::{super::breaker::BreakerPolicy, *};
     use crate::{
-        domain::{decision::Part, delivery::OnUnknown, id::MessageId, kind::Kind, retry},
+        domain::{
+            decision::{Part, Redaction},
+            delivery::OnUnknown,
+            id::MessageId,
+            kind::Kind,
+            retry,
+        },
         port::bus::LeaseToken,
     };
 
@@ -268,6 +274,7 @@ mod tests {
             on_behalf_of: None,
             part: Part::Lead,
             share: None,
+            redaction: Redaction::None,
             lane_sequence: 1,
             attempt: 1,
             lease: LeaseToken(1),

@@ -45,7 +45,7 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Runs until told to end. What is claimed when it ends is on the bus.
+    /// Runs until told to end; then closes the bus, so that workers end after what was claimed.
     pub async fn run(self, token: CancellationToken) -> Result<(), Failure> {
         self.look().await?;
         while !token.is_cancelled() {
@@ -60,6 +60,7 @@ impl Dispatch {
                 self.claim(&wants, now).await?;
             }
         }
+        self.bus.close().await;
         Ok(())
     }
 

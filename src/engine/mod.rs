@@ -4,11 +4,13 @@
 pub mod breaker;
 pub mod desk;
 pub mod dispatch;
+pub mod intake;
 pub mod office;
 pub mod reconcile;
 pub mod seal;
 pub mod settle;
 pub mod trail;
+pub mod world;
 
 use breaker::BreakerPolicy;
 

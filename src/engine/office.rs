@@ -16,7 +16,9 @@ use crate::{
     port::{
         clock::Clock,
         operations::{By, Error, Operations},
-        store::{DeliveryFilter, NewToken, NotPossible, Operated, Operation, Page, Scope, Sha256Digest, Store},
+        store::{
+            DeliveryFilter, NewToken, NotPossible, Operated, Operation, Page, Scope, Sha256Digest, Store,
+        },
     },
 };
 
@@ -67,7 +69,11 @@ impl Operations for Office {
         let data = json!({ "name": name, "scope": scope, "operator": by.operator, "reason": by.reason });
         let entry = trail::entry(trail::TOKEN_ADDED, About::default(), data, now);
         let new = NewToken { name: name.to_owned(), hash: hash_token(&token), scope, created_at: now };
-        if self.store.add_token(new, entry).await? { Ok(token) } else { Err(Error::NameTaken(name.to_owned())) }
+        if self.store.add_token(new, entry).await? {
+            Ok(token)
+        } else {
+            Err(Error::NameTaken(name.to_owned()))
+        }
     }
 
     async fn revoke_token(&self, name: &str, by: By) -> Result<(), Error> {

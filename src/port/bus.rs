@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    decision::Part,
+    decision::{Part, Redaction},
     delivery::Outcome,
     id::{DeliveryId, EndpointId, MessageId, OrganisationId},
     kind::Kind,
@@ -35,7 +35,11 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// The stream of outcomes, in batches.
     async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, Error>;
 
-    /// Takes no more; sources end after what is queued.
+    /// The workers of one endpoint have reported all they will; after [`Bus::close`] outcomes end when
+    /// every endpoint has said so.
+    async fn finish(&self, endpoint: &EndpointId);
+
+    /// Takes no more work; the sources of work end after what is queued.
     async fn close(&self);
 }
 
@@ -72,6 +76,8 @@ pub struct Work {
     pub part: Part,
     /// 职责分工 or condition, in the item's words.
     pub share: Option<Box<str>>,
+    /// What is taken out for this recipient.
+    pub redaction: Redaction,
     /// Place in its lane, rising.
     pub lane_sequence: u64,
     /// 1 for the first attempt.

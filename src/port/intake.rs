@@ -30,6 +30,14 @@ pub trait Intake: fmt::Debug + Send + Sync {
     async fn note_unreadable(&self, endpoint: &EndpointId, received: &[u8], refusal: &Refusal);
 }
 
+/// Reads a department's own body through its adapter.
+///
+/// *Pure*: changes nothing; the same bytes give the same submissions.
+pub trait Translate: fmt::Debug + Send + Sync {
+    /// The submissions in `body`, in its order; one refusal for all when any record cannot be read.
+    fn translate(&self, endpoint: &EndpointId, body: &[u8]) -> Result<Vec<Submission>, Refusal>;
+}
+
 /// One message as a known endpoint handed it in.
 #[derive(Clone, Debug)]
 pub struct Submission {

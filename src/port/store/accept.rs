@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{Error, NewEntry, Sha256Digest};
 use crate::domain::{
-    decision::{ParkReason, Part, Relay},
+    decision::{ParkReason, Part, Redaction, Relay},
     delivery::Acknowledgement,
     id::{DeliveryId, EndpointId, MatterId, MessageId, OrderKey, OrganisationId, RuleId},
     message::{LicenceKey, MessageKey},
@@ -83,6 +83,8 @@ pub struct NewDelivery {
     pub part: Part,
     /// 职责分工.
     pub share: Option<Box<str>>,
+    /// What is taken out for this recipient.
+    pub redaction: Redaction,
     /// In whose name.
     pub on_behalf_of: Option<OrganisationId>,
     /// Rule that sends it.

@@ -1,0 +1,34 @@
+# Liandong (联动). Needs a Rust toolchain, a C compiler and make; nothing else.
+#
+# ARGS hands options on:  make demo ARGS=--keep   make bench ARGS=--help
+
+CARGO ?= cargo
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench audit tools
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: ## Build and run the main job: real messages from end to end, checked
+	$(CARGO) build --release --locked
+	$(CARGO) run --release --locked --quiet -- demo $(ARGS)
+
+test: tools ## Check formatting and lints, run every test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) test --locked
+
+bench: ## Measure the hub against the limits of this machine
+	$(CARGO) build --release --locked
+	$(CARGO) run --release --locked --quiet -- bench $(ARGS)
+
+audit: ## Check licences, advisories and banned crates
+	@$(CARGO) deny --version >/dev/null 2>&1 || { \
+		echo "cargo-deny is not installed; install it with: cargo install --locked cargo-deny" >&2; exit 1; }
+	$(CARGO) deny --locked check
+
+tools:
+	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy

@@ -1,0 +1,98 @@
+//! Who comes in: a bearer token, looked up by its hash among the live grants.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{PoisonError, RwLock},
+};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header::AUTHORIZATION, request::Parts},
+};
+
+use super::{Api, Problem};
+use crate::{
+    domain::id::EndpointId,
+    port::{
+        intake::{Code, Refusal},
+        store::{Grant, Scope, Sha256Digest},
+    },
+};
+
+/// The live grants, in memory.
+pub struct Grants {
+    /// Digest of a presented token, as the office keeps it.
+    hash: fn(&str) -> Sha256Digest,
+    by_hash: RwLock<HashMap<Sha256Digest, (String, Scope)>>,
+}
+
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grants").finish_non_exhaustive()
+    }
+}
+
+impl Grants {
+    /// No grants yet.
+    pub fn new(hash: fn(&str) -> Sha256Digest) -> Self {
+        Self { hash, by_hash: RwLock::default() }
+    }
+
+    /// Takes the grants that are live now; those left out no longer open anything.
+    pub fn replace(&self, grants: Vec<Grant>) {
+        let grants = grants.into_iter().map(|grant| (grant.hash, (grant.name, grant.scope))).collect();
+        *self.by_hash.write().unwrap_or_else(PoisonError::into_inner) = grants;
+    }
+
+    /// Whose token this is.
+    pub fn identify(&self, token: &str) -> Option<Identity> {
+        let grants = self.by_hash.read().unwrap_or_else(PoisonError::into_inner);
+        let (name, scope) = grants.get(&(self.hash)(token))?;
+        Some(Identity { name: name.clone(), scope: scope.clone() })
+    }
+}
+
+/// A known caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the token.
+    pub name: String,
+    /// What it opens.
+    pub scope: Scope,
+}
+
+impl Identity {
+    /// The endpoint it speaks as.
+    pub(super) fn endpoint(&self) -> Result<&EndpointId, Problem> {
+        match &self.scope {
+            Scope::Endpoint(endpoint) => Ok(endpoint),
+            Scope::Operator => Err(forbidden("an operator's token sends no messages; use an endpoint's")),
+        }
+    }
+
+    /// Requires an operator.
+    pub(super) fn operator(&self) -> Result<&str, Problem> {
+        match &self.scope {
+            Scope::Operator => Ok(&self.name),
+            Scope::Endpoint(_) => Err(forbidden("this needs an operator's token")),
+        }
+    }
+}
+
+fn forbidden(detail: &str) -> Problem {
+    Problem::from(Refusal::new(Code::Forbidden, detail))
+}
+
+impl FromRequestParts<Api> for Identity {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        token.and_then(|token| api.parts.grants.identify(token.trim())).ok_or_else(|| {
+            let detail = "send 'Authorization: Bearer <token>' with a live token of this hub";
+            Problem::from(Refusal::new(Code::Unauthenticated, detail))
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! CloudEvents 1.0 over HTTP: structured, binary and batch mode, into submissions.
+
+use axum::http::{HeaderMap, header::CONTENT_TYPE};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use super::Limits;
+use crate::{
+    domain::{fault::Fault, id::EndpointId, kind::Kind},
+    port::intake::{Code, Refusal, Submission},
+};
+
+/// What a CloudEvents `type` begins with.
+const TYPE_PREFIX: &str = "liandong.";
+
+const STRUCTURED: &str = "application/cloudevents+json";
+const BATCH: &str = "application/cloudevents-batch+json";
+
+/// Events of one request.
+#[derive(Debug)]
+pub(super) enum Events {
+    /// One event; its answer is the response.
+    One(Box<Submission>),
+    /// A batch; each has its own answer.
+    Batch(Vec<Result<Submission, Refusal>>),
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    specversion: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    id: &'a str,
+    source: &'a str,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// Reads the events of a request.
+pub(super) fn read(
+    headers: &HeaderMap,
+    body: &Bytes,
+    endpoint: &EndpointId,
+    limits: &Limits,
+) -> Result<Events, Refusal> {
+    let media = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media.as_str() {
+        BATCH => batch(body, endpoint, limits).map(Events::Batch),
+        STRUCTURED => {
+            within(body.len(), limits.body_bytes)?;
+            structured(&parse(body)?, endpoint).map(Box::new).map(Events::One)
+        }
+        "application/json" => {
+            within(body.len(), limits.body_bytes)?;
+            binary(headers, body, endpoint).map(Box::new).map(Events::One)
+        }
+        other => Err(Refusal::new(
+            Code::Malformed,
+            format!(
+                "content type '{other}' is not taken; send {STRUCTURED}, {BATCH}, or application/json with ce- headers"
+            ),
+        )),
+    }
+}
+
+fn within(found: usize, limit: usize) -> Result<(), Refusal> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::TooLarge, format!("the message has {found} bytes, the limit is {limit}")))
+}
+
+fn batch(
+    body: &[u8],
+    endpoint: &EndpointId,
+    limits: &Limits,
+) -> Result<Vec<Result<Submission, Refusal>>, Refusal> {
+    within(body.len(), limits.batch_bytes)?;
+    let events: Vec<&RawValue> = parse(body)?;
+    if events.len() > limits.batch_events {
+        let detail = format!("the batch has {} events, the limit is {}", events.len(), limits.batch_events);
+        return Err(Refusal::new(Code::TooLarge, detail));
+    }
+    let one = |event: &RawValue| {
+        within(event.get().len(), limits.body_bytes)?;
+        structured(&parse(event.get().as_bytes())?, endpoint)
+    };
+    Ok(events.into_iter().map(one).collect())
+}
+
+fn structured(event: &Event<'_>, endpoint: &EndpointId) -> Result<Submission, Refusal> {
+    let data = event.data.ok_or_else(|| attribute("data", "is required and holds the message"))?;
+    submission(event.specversion, event.kind, [event.id, event.source], data.get().as_bytes(), endpoint)
+}
+
+fn binary(headers: &HeaderMap, body: &Bytes, endpoint: &EndpointId) -> Result<Submission, Refusal> {
+    let required = |name: &str| header(headers, name).ok_or_else(|| attribute(name, "is a required header"));
+    let identity = [required("ce-id")?, required("ce-source")?];
+    submission(required("ce-specversion")?, required("ce-type")?, identity, body, endpoint)
+}
+
+fn submission(
+    version: &str,
+    kind: &str,
+    identity: [&str; 2],
+    data: &[u8],
+    endpoint: &EndpointId,
+) -> Result<Submission, Refusal> {
+    if version != "1.0" {
+        return Err(attribute("specversion", &format!("is '{version}', this hub takes 1.0")));
+    }
+    if identity.iter().any(|text| text.is_empty()) {
+        return Err(attribute("id", "and source are required and not empty"));
+    }
+    let kind: Kind = kind
+        .strip_prefix(TYPE_PREFIX)
+        .ok_or_else(|| attribute("type", &format!("is '{kind}', it begins with '{TYPE_PREFIX}'")))?
+        .parse()
+        .map_err(|error: crate::domain::kind::UnknownKind| attribute("type", &error.to_string()))?;
+    let message: Value = parse(data)?;
+    Ok(Submission {
+        endpoint: endpoint.clone(),
+        kind: Some(kind),
+        received: Bytes::copy_from_slice(data),
+        message,
+    })
+}
+
+fn attribute(name: &str, text: &str) -> Refusal {
+    Refusal {
+        code: Code::Invalid,
+        detail: "the event's attributes are wrong".into(),
+        faults: vec![Fault::new(name, text)],
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let place = format!("line {} column {}", error.line(), error.column());
+        let kind = match error.classify() {
+            serde_json::error::Category::Eof => "ends too early",
+            serde_json::error::Category::Syntax => "is not JSON here",
+            serde_json::error::Category::Data => "lacks an attribute or has one of the wrong type",
+            serde_json::error::Category::Io => "cannot be read",
+        };
+        Refusal {
+            code: Code::Malformed,
+            detail: format!("the body {kind} at {place}"),
+            faults: vec![Fault::new(place, kind)],
+        }
+    })
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

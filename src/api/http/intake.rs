@@ -1,0 +1,143 @@
+//! Messages come in: CloudEvents, and departments' own bodies.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    Api, Identity, Problem,
+    events::{self, Events},
+    problem,
+};
+use crate::port::intake::{Accepted, Code, ReceiptOf, Refusal, Submission};
+
+/// `POST /v1/messages`. One event: 201 with the signed receipt, 200 when it is the first receipt again.
+/// A batch: 200 with an array, one answer an event, each with its own status.
+pub(super) async fn messages(
+    State(api): State<Api>,
+    identity: Identity,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let endpoint = identity.endpoint()?;
+    let events = match events::read(&headers, &body, endpoint, &api.parts.limits) {
+        Ok(events) => events,
+        Err(refusal) => {
+            api.parts.intake.note_unreadable(endpoint, &body, &refusal).await;
+            return Err(refusal.into());
+        }
+    };
+    match events {
+        Events::One(submission) => {
+            let answers = submit(&api, vec![*submission]).await?;
+            answers
+                .into_iter()
+                .next()
+                .ok_or_else(|| Problem::missing("no message"))?
+                .map(receipt)
+                .map_err(Problem::from)
+        }
+        Events::Batch(events) => {
+            let unreadable: Vec<_> =
+                events.iter().filter_map(|event| event.as_ref().err().cloned()).collect();
+            for refusal in &unreadable {
+                api.parts.intake.note_unreadable(endpoint, &body, refusal).await;
+            }
+            batch(&api, events).await
+        }
+    }
+}
+
+/// `POST /v1/adapters/{endpoint}`: a department's own body; the answer has one entry a record.
+pub(super) async fn adapter(
+    State(api): State<Api>,
+    identity: Identity,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let endpoint = identity.endpoint()?;
+    if endpoint.as_str() != name {
+        let detail = format!("this token speaks as '{endpoint}', not as '{name}'");
+        return Err(Refusal::new(Code::Forbidden, detail).into());
+    }
+    match api.parts.translate.translate(endpoint, &body) {
+        Ok(submissions) => batch(&api, submissions.into_iter().map(Ok).collect()).await,
+        Err(refusal) => {
+            api.parts.intake.note_unreadable(endpoint, &body, &refusal).await;
+            Err(refusal.into())
+        }
+    }
+}
+
+async fn batch(api: &Api, events: Vec<Result<Submission, Refusal>>) -> Result<Response, Problem> {
+    let mut readable = Vec::new();
+    let mut answers: Vec<Option<Refusal>> = Vec::new();
+    for event in events {
+        match event {
+            Ok(submission) => {
+                readable.push(submission);
+                answers.push(None);
+            }
+            Err(refusal) => answers.push(Some(refusal)),
+        }
+    }
+    let mut results = submit(api, readable).await?.into_iter();
+    let entries: Vec<Value> = answers
+        .into_iter()
+        .map(|unreadable| match unreadable {
+            Some(refusal) => entry(Err(refusal)),
+            None => {
+                entry(results.next().unwrap_or_else(|| Err(Refusal::new(Code::Unavailable, "send it again"))))
+            }
+        })
+        .collect();
+    Ok(json_response(StatusCode::OK, Value::Array(entries).to_string().into()))
+}
+
+/// Takes a place among the concurrent requests first: without one the answer is "try later", at once.
+async fn submit(api: &Api, submissions: Vec<Submission>) -> Result<Vec<Result<Accepted, Refusal>>, Problem> {
+    let limits = api.parts.limits;
+    let Ok(_place) = api.room.try_acquire() else {
+        let detail = format!("{} requests are being worked on already", limits.concurrency);
+        return Err(Refusal::new(Code::Overloaded, detail).into());
+    };
+    tokio::time::timeout(limits.timeout, api.parts.intake.submit(submissions)).await.map_err(|_| {
+        let detail = format!("not accepted within {:?}; it may be yet, send it again", limits.timeout);
+        Problem::from(Refusal::new(Code::Unavailable, detail))
+    })
+}
+
+fn entry(result: Result<Accepted, Refusal>) -> Value {
+    match result {
+        Ok(accepted) => {
+            let receipt: Value =
+                RawValue::from_string(String::from_utf8_lossy(&accepted.receipt).into_owned())
+                    .map_or(Value::Null, |raw| serde_json::from_str(raw.get()).unwrap_or_default());
+            json!({ "status": code(&accepted).as_u16(), "message": accepted.message, "receipt": receipt })
+        }
+        Err(refusal) => {
+            let status = problem::status(refusal.code).0.as_u16();
+            json!({ "status": status, "problem": Problem::from(refusal).body() })
+        }
+    }
+}
+
+fn code(accepted: &Accepted) -> StatusCode {
+    match accepted.receipt_of {
+        ReceiptOf::First => StatusCode::CREATED,
+        ReceiptOf::Earlier => StatusCode::OK,
+    }
+}
+
+/// The receipt, byte for byte as it is stored.
+fn receipt(accepted: Accepted) -> Response {
+    json_response(code(&accepted), accepted.receipt)
+}
+
+fn json_response(status: StatusCode, body: Bytes) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,110 @@
+//! Operations: what an operator does to one delivery or token.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Api, Identity, Problem};
+use crate::{
+    domain::id::DeliveryId,
+    port::{
+        operations::By,
+        store::{Operation, Scope},
+    },
+};
+
+/// Body of an operation; may be empty where nothing is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Asked {
+    reason: String,
+    document: String,
+}
+
+/// Body of `POST /v1/tokens`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: String,
+    /// The endpoint it speaks as; absent for an operator's token.
+    endpoint: Option<String>,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /v1/deliveries/{id}/{retry|park|skip|withdraw|offline|confirm}`.
+pub(super) async fn delivery(
+    State(api): State<Api>,
+    identity: Identity,
+    Path((id, operation)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let operator = identity.operator()?.to_owned();
+    let id: DeliveryId =
+        id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a delivery id")))?;
+    let asked: Asked = if body.is_empty() { Asked::default() } else { parse(&body)? };
+    let operation = named(&operation, &asked)?;
+    let by = By { operator, reason: asked.reason };
+    let operated = api.parts.operations.operate(id, operation, by).await?;
+    Ok(Json(json!({ "delivery": id, "from": operated.from, "to": operated.to })))
+}
+
+/// The operation of a name.
+fn named(name: &str, asked: &Asked) -> Result<Operation, Problem> {
+    match name {
+        "retry" => Ok(Operation::Retry),
+        "park" => Ok(Operation::Park { reason: asked.reason.as_str().into() }),
+        "skip" => Ok(Operation::Skip),
+        "withdraw" => Ok(Operation::Withdraw),
+        "offline" if asked.document.trim().is_empty() => {
+            Err(Problem::bad_request("'document' is required: the number of the 送达回证"))
+        }
+        "offline" => Ok(Operation::ServeOffline { document: asked.document.as_str().into() }),
+        "confirm" => Ok(Operation::ConfirmRelay),
+        other => Err(Problem::missing(format!(
+            "no operation '{other}'; there are retry, park, skip, withdraw, offline, confirm"
+        ))),
+    }
+}
+
+/// `POST /v1/tokens`: the token is in the answer and nowhere else.
+pub(super) async fn add_token(
+    State(api): State<Api>,
+    identity: Identity,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
+    let wanted: Wanted = parse(&body)?;
+    let scope = wanted.endpoint.map_or(Scope::Operator, |endpoint| Scope::Endpoint(endpoint.into()));
+    let by = By { reason: wanted.reason, ..by };
+    let token = api.parts.operations.add_token(&wanted.name, scope, by).await?;
+    refresh(&api).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "name": wanted.name, "token": token }))))
+}
+
+/// `DELETE /v1/tokens/{name}`.
+pub(super) async fn revoke_token(
+    State(api): State<Api>,
+    identity: Identity,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
+    api.parts.operations.revoke_token(&name, by).await?;
+    refresh(&api).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn refresh(api: &Api) -> Result<(), Problem> {
+    api.parts.grants.replace(api.parts.store.grants().await?);
+    Ok(())
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("the body is not as expected: {error}")))
+}

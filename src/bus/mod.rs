@@ -1,0 +1,3 @@
+//! Buses: transports of claimed work and of outcomes. The store is the truth.
+
+pub mod local;

@@ -1,0 +1,210 @@
+//! From raw structs to checked settings: every value in its range, and values that depend on each other.
+//!
+//! A faulty value is noted and the least allowed one stands in for it, so that the check goes on; nothing of
+//! it is used, because a fault anywhere refuses the whole.
+
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf};
+
+use toml::Spanned;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Operative, Paths, Seal, Settings,
+    Shutdown, Store, layers::Found, layers::Merged, raw,
+};
+use crate::{
+    config::{fault::Faults, secret::SecretRef},
+    domain::retry,
+};
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// One message is held in memory several times over.
+const BODY_BYTES: RangeInclusive<i64> = 1024..=64 * 1024 * 1024;
+const BATCH_BYTES: RangeInclusive<i64> = 1024..=256 * 1024 * 1024;
+const QUEUE: RangeInclusive<i64> = 1..=1_000_000;
+const BATCH: RangeInclusive<i64> = 1..=10_000;
+/// Placeholder of the data directory.
+const DATA: &str = "{data}";
+
+pub(super) fn check(merged: Merged) -> Result<Settings, Faults> {
+    let mut check = Check(merged.found);
+    let settings = check.settings(&merged.raw);
+    let faults = check.0.into_faults();
+    if faults.0.is_empty() { Ok(settings) } else { Err(faults) }
+}
+
+struct Check(Found);
+
+impl Check {
+    fn settings(&mut self, raw: &raw::Raw) -> Settings {
+        Settings {
+            paths: self.paths(&raw.paths),
+            http: self.http(&raw.http),
+            admin: self.admin(&raw.admin, &raw.http),
+            intake: Intake {
+                queue_limit: self.number(&raw.intake.queue_limit, QUEUE),
+                batch_limit: self.number(&raw.intake.batch_limit, BATCH),
+            },
+            store: Store {
+                readers: self.number(&raw.store.readers, 1..=64),
+                queue_limit: self.number(&raw.store.queue_limit, QUEUE),
+            },
+            dispatch: Dispatch {
+                window_default: self.number(&raw.dispatch.window_default, BATCH),
+                lease_margin_ms: self.number(&raw.dispatch.lease_margin_ms, 100..=HOUR_MS.cast_signed()),
+                idle_scan_ms: self.number(&raw.dispatch.idle_scan_ms, 10..=HOUR_MS.cast_signed()),
+                claim_limit: self.number(&raw.dispatch.claim_limit, BATCH),
+            },
+            retry: self.retry(&raw.retry),
+            breaker: Breaker {
+                failures: self.number(&raw.breaker.failures, 1..=1000),
+                pause_ms: self.number(&raw.breaker.pause_ms, 10..=DAY_MS),
+            },
+            seal: self.seal(&raw.seal),
+            moment: self.moment(&raw.moment),
+            shutdown: Shutdown { grace_ms: self.number(&raw.shutdown.grace_ms, 100..=HOUR_MS.cast_signed()) },
+            log: self.log(&raw.log),
+            keys: self.keys(&raw.keys, &raw.paths),
+        }
+    }
+
+    fn paths(&mut self, raw: &raw::Paths) -> Paths {
+        Paths {
+            data: self.path(&raw.data),
+            registry: self.path(&raw.registry),
+            rules: self.path(&raw.rules),
+            adapters: self.path(&raw.adapters),
+            calendar: self.path(&raw.calendar),
+        }
+    }
+
+    fn http(&mut self, raw: &raw::Http) -> Http {
+        let http = Http {
+            listen: self.address(&raw.listen),
+            body_limit_bytes: self.number(&raw.body_limit_bytes, BODY_BYTES),
+            batch_limit_bytes: self.number(&raw.batch_limit_bytes, BATCH_BYTES),
+            batch_limit_events: self.number(&raw.batch_limit_events, BATCH),
+            request_timeout_ms: self.number(&raw.request_timeout_ms, 100..=HOUR_MS.cast_signed()),
+            concurrency: self.number(&raw.concurrency, 1..=65_536),
+        };
+        if raw.batch_limit_bytes < raw.body_limit_bytes {
+            let text = format!("must not be below http.body_limit_bytes ({})", raw.body_limit_bytes);
+            self.refuse(&raw.batch_limit_bytes, text);
+        }
+        http
+    }
+
+    fn admin(&mut self, raw: &raw::Admin, http: &raw::Http) -> Admin {
+        let listen = self.address(&raw.listen);
+        if listen.port() != 0 && raw.listen == http.listen {
+            self.refuse(&raw.listen, format!("{listen} is taken by http.listen"));
+        }
+        Admin { listen }
+    }
+
+    fn retry(&mut self, raw: &raw::Retry) -> retry::Policy {
+        let bounds = 1..=366 * DAY_MS;
+        let before = self.0.len();
+        let max_age_hours: u64 = self.number(&raw.max_age_hours, 1..=366 * 24);
+        let numbers = retry::Numbers {
+            min_ms: self.number(&raw.min_ms, bounds.clone()),
+            first_ms: self.number(&raw.first_ms, bounds.clone()),
+            max_ms: self.number(&raw.max_ms, bounds),
+            factor: self.number(&raw.factor, 1..=1000),
+            max_attempts: self.number(&raw.max_attempts, 1..=10_000),
+            max_age_ms: max_age_hours * HOUR_MS,
+        };
+        retry::Policy::from_numbers(numbers).unwrap_or_else(|faults| {
+            let in_range_each = self.0.len() == before;
+            for fault in faults.iter().filter(|_| in_range_each) {
+                let retry::Fault::Range { key, .. } = fault;
+                let value = if *key == "max_ms" { &raw.max_ms } else { &raw.first_ms };
+                self.refuse(value, fault);
+            }
+            retry::Policy::default()
+        })
+    }
+
+    fn seal(&mut self, raw: &raw::Seal) -> Seal {
+        let origin = raw.origin.get_ref();
+        if origin.is_empty() || origin.len() > 255 || origin.contains(|c: char| c.is_whitespace() || c == '+')
+        {
+            self.refuse(&raw.origin, "must be 1 to 255 bytes without spaces and '+'");
+        }
+        Seal {
+            every_ms: self.number(&raw.every_ms, 10..=HOUR_MS.cast_signed()),
+            entries: self.number(&raw.entries, 1..=1_000_000),
+            origin: origin.as_str().into(),
+        }
+    }
+
+    fn moment(&mut self, raw: &raw::Moment) -> Moment {
+        let words = [("handed_over", Operative::HandedOver), ("signed", Operative::Signed)];
+        if raw.basis.get_ref().trim().is_empty() {
+            self.refuse(&raw.basis, "must name what the operative moment rests on");
+        }
+        Moment { operative: self.word(&raw.operative, words), basis: raw.basis.get_ref().as_str().into() }
+    }
+
+    fn log(&mut self, raw: &raw::Log) -> Log {
+        if let Err(error) = EnvFilter::try_new(raw.filter.get_ref()) {
+            self.refuse(&raw.filter, error);
+        }
+        Log {
+            format: self.word(&raw.format, [("text", LogFormat::Text), ("json", LogFormat::Json)]),
+            filter: raw.filter.get_ref().as_str().into(),
+        }
+    }
+
+    fn keys(&mut self, raw: &raw::Keys, paths: &raw::Paths) -> Keys {
+        let text = raw.signing.get_ref().replace(DATA, paths.data.get_ref());
+        let signing = text.parse().unwrap_or_else(|error| {
+            self.refuse(&raw.signing, error);
+            SecretRef::File(PathBuf::new())
+        });
+        Keys { signing }
+    }
+
+    fn number<T>(&mut self, value: &Spanned<i64>, range: RangeInclusive<i64>) -> T
+    where
+        T: TryFrom<i64> + Default,
+    {
+        let number = *value.get_ref();
+        match T::try_from(number) {
+            Ok(converted) if range.contains(&number) => converted,
+            _ => {
+                self.refuse(value, format!("{number} is not in {} to {}", range.start(), range.end()));
+                T::default()
+            }
+        }
+    }
+
+    fn word<T: Copy, const N: usize>(&mut self, value: &Spanned<String>, words: [(&str, T); N]) -> T {
+        let found = words.iter().find(|(word, _)| word == value.get_ref());
+        if found.is_none() {
+            let known = words.map(|(word, _)| word).join(" or ");
+            self.refuse(value, format!("must be {known}, found {}", value.get_ref()));
+        }
+        found.unwrap_or(&words[0]).1
+    }
+
+    fn address(&mut self, value: &Spanned<String>) -> SocketAddr {
+        value.get_ref().parse().unwrap_or_else(|_| {
+            let text = format!("must be an address with port as 127.0.0.1:8080, found {}", value.get_ref());
+            self.refuse(value, text);
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn path(&mut self, value: &Spanned<String>) -> PathBuf {
+        if value.get_ref().is_empty() {
+            self.refuse(value, "must name a folder");
+        }
+        value.get_ref().into()
+    }
+
+    fn refuse<T>(&mut self, value: &Spanned<T>, text: impl std::fmt::Display) {
+        self.0.of(value, text);
+    }
+}

@@ -1,0 +1,245 @@
+//! The hub's settings, checked.
+//!
+//! `config/liandong.toml` is compiled in and holds every key with its default; a file and the environment
+//! (`LIANDONG__SECTION__KEY`) change it. [`Settings::load`] either gives settings that are right in every
+//! value, or names all that is wrong, each with file, line and key. Whether paths exist and addresses are
+//! free is found by those who open them.
+
+mod check;
+mod layers;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use super::{environment::Environment, fault::Faults, secret::SecretRef};
+use crate::domain::retry;
+use layers::{Layers, Source};
+
+/// The default file: documentation and defaults in one.
+pub const DEFAULTS: Defaults =
+    Defaults { name: "config/liandong.toml", text: include_str!("../../../config/liandong.toml") };
+
+/// A file compiled in.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// Its place in the source tree.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// Everything the hub is configured with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where things lie.
+    pub paths: Paths,
+    /// Taking messages in.
+    pub http: Http,
+    /// Probes, metrics, operators.
+    pub admin: Admin,
+    /// Acceptance.
+    pub intake: Intake,
+    /// The store.
+    pub store: Store,
+    /// Handing work out.
+    pub dispatch: Dispatch,
+    /// Trying again.
+    pub retry: retry::Policy,
+    /// Pausing sick endpoints.
+    pub breaker: Breaker,
+    /// Sealing the trail.
+    pub seal: Seal,
+    /// The operative moment.
+    pub moment: Moment,
+    /// Ending.
+    pub shutdown: Shutdown,
+    /// Logs.
+    pub log: Log,
+    /// Keys.
+    pub keys: Keys,
+}
+
+/// Where things lie; relative paths start at the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Everything the hub writes.
+    pub data: PathBuf,
+    /// Registry files.
+    pub registry: PathBuf,
+    /// Routing rules.
+    pub rules: PathBuf,
+    /// Adapter folders.
+    pub adapters: PathBuf,
+    /// File of the holiday notices.
+    pub calendar: PathBuf,
+}
+
+/// Taking messages in over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Where.
+    pub listen: SocketAddr,
+    /// Largest single message.
+    pub body_limit_bytes: usize,
+    /// Largest batch.
+    pub batch_limit_bytes: usize,
+    /// Most messages in a batch.
+    pub batch_limit_events: usize,
+    /// When a request is given up.
+    pub request_timeout_ms: u64,
+    /// Requests at once.
+    pub concurrency: usize,
+}
+
+/// Probes, metrics and the operators' interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where.
+    pub listen: SocketAddr,
+}
+
+/// Acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intake {
+    /// Messages waiting.
+    pub queue_limit: usize,
+    /// Messages in one commit.
+    pub batch_limit: usize,
+}
+
+/// The store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Connections that read.
+    pub readers: usize,
+    /// Writes waiting.
+    pub queue_limit: usize,
+}
+
+/// Handing work out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Deliveries under way at one endpoint, when its adapter does not say.
+    pub window_default: usize,
+    /// Time between the latest end of an attempt and the next lease.
+    pub lease_margin_ms: u64,
+    /// Rhythm of the reconciler.
+    pub idle_scan_ms: u64,
+    /// Deliveries in one claim.
+    pub claim_limit: usize,
+}
+
+/// Pausing sick endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// Transient failures in a row.
+    pub failures: u32,
+    /// Pause before a probe.
+    pub pause_ms: u64,
+}
+
+/// Sealing the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// How often.
+    pub every_ms: u64,
+    /// Entries in one step.
+    pub entries: usize,
+    /// Name of the log.
+    pub origin: Box<str>,
+}
+
+/// The operative moment (审管界点).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Which online moment moves responsibility.
+    pub operative: Operative,
+    /// What that rests on, printed on the evidence.
+    pub basis: Box<str>,
+}
+
+/// The online moments that a city may choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operative {
+    /// The target confirmed it.
+    HandedOver,
+    /// The recipient signed.
+    Signed,
+}
+
+/// Ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long work under way may take.
+    pub grace_ms: u64,
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// In which form.
+    pub format: LogFormat,
+    /// Levels by target, a valid filter.
+    pub filter: Box<str>,
+}
+
+/// Form of the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Keys, by reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Signs receipts and checkpoints.
+    pub signing: SecretRef,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The given file cannot be read.
+    #[error("configuration file {path} cannot be read", path = path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Faults, all of them, one on a line.
+    #[error(transparent)]
+    Faulty(#[from] Faults),
+}
+
+impl Settings {
+    /// Reads the default file, `file` and `environment`, later ones first.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, Error> {
+        let Some(path) = file else {
+            return Self::from_layers(None, environment);
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        let name = path.display().to_string();
+        Self::from_layers(Some(Source { name: &name, text: &text }), environment)
+    }
+
+    fn from_layers(file: Option<Source<'_>>, environment: &Environment) -> Result<Self, Error> {
+        let mut layers = Layers::new(Source { name: DEFAULTS.name, text: DEFAULTS.text });
+        if let Some(source) = file {
+            layers = layers.file(source);
+        }
+        let merged = layers.environment(environment).finish()?;
+        Ok(check::check(merged)?)
+    }
+}

@@ -1,0 +1,59 @@
+//! The configuration as it stands in a file: one struct a section, one field a key.
+//!
+//! No key is optional here, since the default file has every one. Numbers are wide and words are text; what
+//! they may be is decided by the conversion into [`super::Settings`].
+
+use serde::Deserialize;
+use toml::Spanned;
+
+macro_rules! sections {
+    ($($section:ident { $($key:ident: $type:ty),+ $(,)? })+) => {$(
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $section {
+            $(pub(super) $key: Spanned<$type>,)+
+        }
+    )+};
+}
+
+sections! {
+    Paths { data: String, registry: String, rules: String, adapters: String, calendar: String }
+    Http {
+        listen: String,
+        body_limit_bytes: i64,
+        batch_limit_bytes: i64,
+        batch_limit_events: i64,
+        request_timeout_ms: i64,
+        concurrency: i64,
+    }
+    Admin { listen: String }
+    Intake { queue_limit: i64, batch_limit: i64 }
+    Store { readers: i64, queue_limit: i64 }
+    Dispatch { window_default: i64, lease_margin_ms: i64, idle_scan_ms: i64, claim_limit: i64 }
+    Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }
+    Breaker { failures: i64, pause_ms: i64 }
+    Seal { every_ms: i64, entries: i64, origin: String }
+    Moment { operative: String, basis: String }
+    Shutdown { grace_ms: i64 }
+    Log { format: String, filter: String }
+    Keys { signing: String }
+}
+
+/// Every section.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) paths: Paths,
+    pub(super) http: Http,
+    pub(super) admin: Admin,
+    pub(super) intake: Intake,
+    pub(super) store: Store,
+    pub(super) dispatch: Dispatch,
+    pub(super) retry: Retry,
+    pub(super) breaker: Breaker,
+    pub(super) seal: Seal,
+    pub(super) moment: Moment,
+    pub(super) shutdown: Shutdown,
+    pub(super) log: Log,
+    pub(super) keys: Keys,
+}

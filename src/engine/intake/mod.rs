@@ -1,0 +1,239 @@
+//! Intake: from a submission to a durable acceptance and its receipt (promises 1 to 3).
+//!
+//! Parsing, history and routing run in the caller's task, so that senders share the cores; one committer
+//! collects what is prepared, without waiting for more, signs once and commits once.
+
+mod commit;
+mod effects;
+mod history;
+mod prepare;
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+pub use commit::Committer;
+use metrics::{counter, histogram};
+use prepare::{Prepared, Preparer};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    trail::{self, About},
+    world::Worlds,
+};
+use crate::{
+    domain::id::EndpointId,
+    evidence::digest::{ContentKey, Digest},
+    port::{
+        clock::Clock,
+        intake::{Accepted, Code, Intake, ReceiptOf, Refusal, Submission},
+        store::{self, Store},
+    },
+    task::metrics::{INTAKE_DURATION, MESSAGES_ACCEPTED, MESSAGES_REFUSED, MESSAGES_REPEATED},
+};
+
+/// How often a message is routed again because its history changed meanwhile.
+const REROUTES: usize = 5;
+
+/// What the committer answers.
+#[derive(Debug)]
+enum Answer {
+    Accepted(Accepted),
+    /// The history used for routing has changed.
+    Moved,
+    Refused(Refusal),
+}
+
+/// One prepared message on its way to the committer.
+struct Job {
+    prepared: Prepared,
+    reply: oneshot::Sender<Answer>,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("key", &self.prepared.message.key).finish_non_exhaustive()
+    }
+}
+
+/// The reception: takes submissions in.
+#[derive(Debug)]
+pub struct Reception {
+    preparer: Preparer,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    jobs: mpsc::Sender<Job>,
+    queue_limit: usize,
+}
+
+/// What the reception and its committer are built from.
+#[derive(Debug)]
+pub struct Parts {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Registry, rules, calendar.
+    pub worlds: Arc<Worlds>,
+    /// Keys the digests that tell the same from another content.
+    pub content_key: ContentKey,
+    /// Prepared messages waiting for the committer at most.
+    pub queue_limit: usize,
+}
+
+/// Makes a reception and the queue its committer serves.
+pub fn open(parts: Parts) -> (Reception, Queue) {
+    let (jobs, queue) = mpsc::channel(parts.queue_limit);
+    let preparer = Preparer::new(Arc::clone(&parts.store), parts.worlds, parts.content_key);
+    let reception =
+        Reception { preparer, store: parts.store, clock: parts.clock, jobs, queue_limit: parts.queue_limit };
+    (reception, Queue(queue))
+}
+
+/// Prepared messages, for one committer.
+#[derive(Debug)]
+pub struct Queue(mpsc::Receiver<Job>);
+
+#[async_trait]
+impl Intake for Reception {
+    async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Accepted, Refusal>> {
+        let begun = Instant::now();
+        let mut results = Vec::with_capacity(submissions.len());
+        for _ in &submissions {
+            results.push(None);
+        }
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for (index, submission) in submissions.into_iter().enumerate() {
+            match self.enqueue(&submission, &mut waiting, &mut results).await {
+                Ok((prepared_key, receiver)) => {
+                    waiting.push(Waiting { index, submission, key: prepared_key, receiver });
+                }
+                Err(refusal) => results[index] = Some(self.refused(&submission, refusal).await),
+            }
+        }
+        self.finish(&mut waiting, &mut results).await;
+        histogram!(INTAKE_DURATION).record(begun.elapsed().as_secs_f64());
+        let lost = || Err(Refusal::new(Code::Unavailable, "intake is closing; send it again"));
+        results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
+    }
+
+    async fn note_unreadable(&self, endpoint: &EndpointId, received: &[u8], refusal: &Refusal) {
+        self.note(endpoint, Some(received), refusal).await;
+    }
+}
+
+/// A submission whose answer is awaited.
+struct Waiting {
+    index: usize,
+    submission: Submission,
+    key: crate::domain::message::MessageKey,
+    receiver: oneshot::Receiver<Answer>,
+}
+
+type Results = [Option<Result<Accepted, Refusal>>];
+
+impl Reception {
+    /// Prepares and queues one. A message whose key is already on its way in this call waits for that one,
+    /// so that it is routed with the history it belongs to.
+    async fn enqueue(
+        &self,
+        submission: &Submission,
+        waiting: &mut Vec<Waiting>,
+        results: &mut Results,
+    ) -> Result<(crate::domain::message::MessageKey, oneshot::Receiver<Answer>), Refusal> {
+        let now = self.clock.now();
+        let mut prepared = self.preparer.prepare(submission, now).await?;
+        if waiting.iter().any(|other| other.key == prepared.message.key) {
+            self.finish(waiting, results).await;
+            prepared = self.preparer.prepare(submission, self.clock.now()).await?;
+        }
+        let key = prepared.message.key.clone();
+        Ok((key, self.queue(prepared)?))
+    }
+
+    fn queue(&self, prepared: Prepared) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        let (reply, receiver) = oneshot::channel();
+        self.jobs.try_send(Job { prepared, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refusal::new(
+                Code::Overloaded,
+                format!("{} messages wait for the disk already; send it again in a moment", self.queue_limit),
+            ),
+            mpsc::error::TrySendError::Closed(_) => closing(),
+        })?;
+        Ok(receiver)
+    }
+
+    /// Awaits every answer.
+    async fn finish(&self, waiting: &mut Vec<Waiting>, results: &mut Results) {
+        for Waiting { index, submission, receiver, .. } in waiting.drain(..) {
+            let result = self.answer(&submission, receiver).await;
+            results[index] = Some(match result {
+                Ok(accepted) => Ok(accepted),
+                Err(refusal) => self.refused(&submission, refusal).await,
+            });
+        }
+    }
+
+    /// Awaits one answer, routing again while the history moves.
+    async fn answer(
+        &self,
+        submission: &Submission,
+        mut receiver: oneshot::Receiver<Answer>,
+    ) -> Result<Accepted, Refusal> {
+        for _ in 0..REROUTES {
+            match receiver.await.map_err(|_| closing())? {
+                Answer::Accepted(accepted) => return Ok(counted(submission, accepted)),
+                Answer::Refused(refusal) => return Err(refusal),
+                Answer::Moved => {
+                    receiver = self.queue(self.preparer.prepare(submission, self.clock.now()).await?)?;
+                }
+            }
+        }
+        Err(Refusal::new(Code::Unavailable, "other revisions of this message keep arriving; send it again"))
+    }
+
+    async fn refused(&self, submission: &Submission, refusal: Refusal) -> Result<Accepted, Refusal> {
+        counter!(MESSAGES_REFUSED, "code" => refusal.code.as_str()).increment(1);
+        if !refusal.code.retryable() {
+            self.note(&submission.endpoint, Some(&submission.received), &refusal).await;
+        }
+        Err(refusal)
+    }
+
+    /// A refusal of a known sender is in the trail; of 涉密 content not even the digest is.
+    async fn note(&self, endpoint: &EndpointId, received: Option<&[u8]>, refusal: &Refusal) {
+        let now = self.clock.now();
+        let received = received.filter(|_| refusal.code != Code::Classified);
+        let digest = received.map_or(Value::Null, |bytes| json!(Digest::of(bytes)));
+        let paths: Vec<_> = refusal.faults.iter().map(|fault| &fault.path).collect();
+        let data = json!({ "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest });
+        let entry = trail::entry(trail::REFUSED, About::default(), data, now);
+        if let Err(error) = self.store.append(vec![entry]).await {
+            tracing::error!(%error, %endpoint, code = %refusal.code, "refusal could not be written to the trail");
+        }
+    }
+}
+
+fn counted(submission: &Submission, accepted: Accepted) -> Accepted {
+    match accepted.receipt_of {
+        ReceiptOf::First => {
+            let kind = submission.kind.map_or("unsaid", |kind| kind.as_str());
+            counter!(MESSAGES_ACCEPTED, "kind" => kind).increment(1);
+        }
+        ReceiptOf::Earlier => counter!(MESSAGES_REPEATED).increment(1),
+    }
+    accepted
+}
+
+fn closing() -> Refusal {
+    Refusal::new(Code::Unavailable, "the hub is stopping; send it again when it is back")
+}
+
+/// What a store error means to a sender.
+fn unavailable(error: &store::Error) -> Refusal {
+    tracing::warn!(%error, "store could not accept");
+    Refusal::new(
+        Code::Unavailable,
+        "the hub cannot store messages now; nothing was changed, send it again later",
+    )
+}

@@ -1,0 +1,177 @@
+//! Prepare: reads a submission, finds its history, routes it. Changes nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{effects, history};
+use crate::{
+    domain::{
+        decision::Decision,
+        fault::Fault,
+        id::{EndpointId, OrganisationId},
+        message::Message,
+        registry::Registry,
+        route::route,
+    },
+    engine::world::{World, Worlds},
+    evidence::{
+        canonical,
+        digest::{ContentKey, Salt},
+    },
+    port::{
+        intake::{Code, Refusal, Submission},
+        store::{Effect, Sha256Digest, Store},
+    },
+    proto::{convert, v1},
+};
+
+/// A message that may be accepted.
+pub(super) struct Prepared {
+    pub(super) message: Message,
+    pub(super) endpoint: EndpointId,
+    pub(super) received: Bytes,
+    pub(super) canonical: Bytes,
+    pub(super) content_digest: Sha256Digest,
+    pub(super) salt: Salt,
+    pub(super) decision: Decision,
+    pub(super) decision_json: Bytes,
+    pub(super) known_revision: Option<u32>,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// Prepares submissions.
+#[derive(Debug)]
+pub(super) struct Preparer {
+    store: Arc<dyn Store>,
+    worlds: Arc<Worlds>,
+    content_key: ContentKey,
+}
+
+impl Preparer {
+    pub(super) fn new(store: Arc<dyn Store>, worlds: Arc<Worlds>, content_key: ContentKey) -> Self {
+        Self { store, worlds, content_key }
+    }
+
+    /// Everything that can be said before the commit.
+    pub(super) async fn prepare(&self, submission: &Submission, now: Timestamp) -> Result<Prepared, Refusal> {
+        let world = self.worlds.current();
+        let (wire, message) = read(submission, &world.registry)?;
+        let history = history::find(self.store.as_ref(), &message).await?;
+        let effects = effects::of(&message, &history, &world.registry, now)?;
+        let decision = decide(&message, &world, &history.facts, now)?;
+        let canonical = canonical_form(&wire)?;
+        let salt = Salt::generate().map_err(|error| {
+            tracing::error!(%error, "no randomness for a salt");
+            Refusal::new(Code::Unavailable, "the hub cannot take messages now; nothing was changed")
+        })?;
+        Ok(Prepared {
+            content_digest: Sha256Digest(*self.content_key.digest(&canonical).as_bytes()),
+            decision_json: to_json(&decision)?,
+            endpoint: submission.endpoint.clone(),
+            received: submission.received.clone(),
+            known_revision: history.known_revision,
+            message,
+            canonical,
+            salt,
+            decision,
+            effects,
+        })
+    }
+}
+
+/// Parses the wire form, names the organisation, converts.
+pub(super) fn read(submission: &Submission, registry: &Registry) -> Result<(v1::Message, Message), Refusal> {
+    let mut wire: v1::Message = serde_path_to_error::deserialize(&submission.message).map_err(|error| {
+        let fault = Fault::new(error.path().to_string(), without_values(error.inner()));
+        invalid("the message is not in the canonical form", vec![fault])
+    })?;
+    if wire.classified {
+        return Err(Refusal::new(Code::Classified, "涉密 content must not enter the hub; nothing was kept"));
+    }
+    let organisations = registry.speaks_for(&submission.endpoint);
+    if wire.organisation.is_empty()
+        && let [only] = organisations
+    {
+        wire.organisation = only.to_string();
+    }
+    wire.revision = wire.revision.max(1);
+    let message = convert::message(&wire, None)
+        .map_err(|faults| invalid("the message has fields that are wrong", faults))?;
+    may_speak(&message.key.organisation, organisations, submission)?;
+    if submission.kind.is_some_and(|kind| kind != message.kind()) {
+        let text = format!("is {}, but the envelope says otherwise", message.kind());
+        return Err(invalid("envelope and payload disagree", vec![Fault::new("payload", text)]));
+    }
+    Ok((wire, message))
+}
+
+fn may_speak(
+    organisation: &OrganisationId,
+    organisations: &[OrganisationId],
+    submission: &Submission,
+) -> Result<(), Refusal> {
+    if organisations.contains(organisation) {
+        return Ok(());
+    }
+    let detail = format!("endpoint {} may not speak for organisation {organisation}", submission.endpoint);
+    Err(Refusal {
+        code: Code::Forbidden,
+        faults: vec![Fault::new("organisation", "is not among those the credential speaks for")],
+        detail,
+    })
+}
+
+fn decide(
+    message: &Message,
+    world: &World,
+    facts: &crate::domain::route::History,
+    now: Timestamp,
+) -> Result<Decision, Refusal> {
+    route(message, &world.registry, &world.rules, facts, &world.calendar, now)
+        .map_err(|refusal| history::refusal(&refusal))
+}
+
+/// RFC 8785 form of the message, so that the same facts in another spelling are the same message.
+fn canonical_form(wire: &v1::Message) -> Result<Bytes, Refusal> {
+    let value: Value = serde_json::to_value(wire).map_err(|error| unwritable(&error))?;
+    canonical::to_bytes(&value).map(Bytes::from).map_err(|error| unwritable(&error))
+}
+
+fn to_json(decision: &Decision) -> Result<Bytes, Refusal> {
+    serde_json::to_vec(decision).map(Bytes::from).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &dyn std::error::Error) -> Refusal {
+    Refusal::new(Code::Invalid, format!("the message has no canonical form: {error}"))
+}
+
+pub(super) fn invalid(detail: &str, faults: Vec<Fault>) -> Refusal {
+    Refusal { code: Code::Invalid, detail: detail.to_owned(), faults }
+}
+
+/// The parser quotes the offending value, which may be personal: its words without what stands quoted.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once("string \"") {
+        Some((before, after)) => {
+            let rest = after.rsplit_once('"').map_or("", |(_, rest)| rest);
+            format!("{before}string …{rest}")
+        }
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parser_error_does_not_quote_the_value() {
+        let error = serde_json::from_value::<u32>(serde_json::json!("61090219900307001X")).unwrap_err();
+        let text = without_values(&error);
+        assert!(!text.contains("6109") && text.contains("expected u32"), "{text}");
+    }
+}

@@ -1,0 +1,134 @@
+//! Claiming: due lane heads become work under lease, by one range of one small index an endpoint.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    error::number,
+    tally::{Bucket, Tally},
+    value::{Columns as _, Id, Time},
+};
+use crate::{
+    domain::{
+        delivery::{Acknowledgement, Transport},
+        id::{DeliveryId, MessageId},
+    },
+    port::{
+        bus::{LeaseToken, Work},
+        store::{Claim, Error, ExpiredLease, Waiting, Want},
+    },
+};
+
+/// Leases what is wanted and due.
+pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Vec<Work>, Error> {
+    let mut tally = Tally::default();
+    let mut claimed = Vec::new();
+    for want in &claim.wants {
+        for mut due in due(connection, want, claim, now)? {
+            lease(connection, &mut due, claim)?;
+            let leased = Bucket { state: Transport::Leased, ..due.bucket };
+            tally.moved(Some(due.work.organisation.as_str()), due.bucket, leased);
+            claimed.push(due.work);
+        }
+    }
+    tally.write(connection)?;
+    Ok(claimed)
+}
+
+/// Leases that ended before `now`, oldest first, without bodies.
+pub(super) fn expired(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<ExpiredLease>, Error> {
+    let mut statement = connection.prepare_cached(include_str!("sql/lease_expired.sql"))?;
+    let rows = statement.query_map(params![Time(now), number::<_, i64>(limit)?], |row| {
+        let lease = LeaseToken(row.get::<_, i64>("lease")?.unsigned_abs());
+        Ok((row.get("number")?, work(row, lease, row.time("not_after")?)?))
+    })?;
+    let rows: Vec<(i64, Work)> = rows.collect::<Result<_, _>>()?;
+    rows.into_iter()
+        .map(|(number, mut work)| {
+            work.relays = relays(connection, number)?;
+            Ok(ExpiredLease { work })
+        })
+        .collect()
+}
+
+/// Endpoints with something claimable, and when the next scheduled delivery falls due.
+pub(super) fn waiting(connection: &Connection, now: Timestamp) -> Result<Waiting, Error> {
+    let mut statement = connection.prepare_cached(include_str!("sql/claim_waiting.sql"))?;
+    let rows = statement.query_map([Time(now)], |row| {
+        Ok((row.text("endpoint")?, row.get::<_, bool>("ready")?, row.time_if("next_due")?))
+    })?;
+    let mut waiting = Waiting::default();
+    for row in rows {
+        let (endpoint, ready, due) = row?;
+        if ready {
+            waiting.ready.push(endpoint);
+        }
+        waiting.next_due = waiting.next_due.into_iter().chain(due).min();
+    }
+    Ok(waiting)
+}
+
+struct Due {
+    number: i64,
+    bucket: Bucket,
+    work: Work,
+}
+
+fn due(connection: &Connection, want: &Want, claim: &Claim, now: Timestamp) -> Result<Vec<Due>, Error> {
+    let limit: i64 = number(want.limit)?;
+    let mut statement = connection.prepare_cached(include_str!("sql/claim_due.sql"))?;
+    let rows = statement.query_map(params![want.endpoint.as_str(), Time(now), limit], |row| {
+        let lease = LeaseToken(row.get::<_, i64>("lease")?.unsigned_abs() + 1);
+        let bucket = Bucket {
+            state: row.word::<Transport>("state")?,
+            acknowledgement: row.word::<Acknowledgement>("acknowledgement")?,
+            attempts: row.get("attempts")?,
+        };
+        Ok(Due { number: row.get("number")?, bucket, work: work(row, lease, claim.not_after)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn lease(connection: &Connection, due: &mut Due, claim: &Claim) -> Result<(), Error> {
+    connection.prepare_cached(include_str!("sql/claim_lease.sql"))?.execute(params![
+        due.number,
+        number::<_, i64>(due.work.lease.0)?,
+        Time(claim.lease_until),
+        Time(claim.not_after),
+    ])?;
+    due.work.relays = relays(connection, due.number)?;
+    Ok(())
+}
+
+/// Held second hops that wait for this delivery's recipient to confirm.
+fn relays(connection: &Connection, number: i64) -> Result<Vec<DeliveryId>, Error> {
+    let mut statement = connection.prepare_cached(include_str!("sql/claim_relays.sql"))?;
+    let ids = statement.query_map([number], |row| row.get::<_, Id>(0))?;
+    Ok(ids.map(|id| id.map(|id| DeliveryId(id.0))).collect::<Result<_, _>>()?)
+}
+
+fn work(row: &Row<'_>, lease: LeaseToken, not_after: Timestamp) -> rusqlite::Result<Work> {
+    Ok(Work {
+        delivery: DeliveryId(row.id("id")?),
+        message: MessageId(row.id("message")?),
+        kind: row.word("kind")?,
+        endpoint: row.text("endpoint")?,
+        organisation: row.text("organisation")?,
+        on_behalf_of: row.text_if("on_behalf_of")?,
+        part: row.word("part")?,
+        share: row.text_if("share")?,
+        redaction: row.word("redaction")?,
+        lane_sequence: row.get::<_, i64>("lane_sequence")?.unsigned_abs(),
+        attempt: row.get::<_, u32>("attempts")? + 1,
+        lease,
+        not_after,
+        accepted_at: row.time("accepted_at")?,
+        first_attempt_at: row.time_if("first_attempt_at")?,
+        relays: Vec::new(),
+        body: row.get::<_, Vec<u8>>("body")?.into(),
+    })
+}

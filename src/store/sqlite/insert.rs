@@ -1,0 +1,251 @@
+//! The rows of an accepted message: key, message, deliveries in their lanes, obligations, trail.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::{
+    change::Change,
+    error::number,
+    standing::{Lane, Mode, Standing, number_of},
+    tally::Bucket,
+    value::{self, Day, Id, Time},
+};
+use crate::{
+    domain::{
+        decision::{ParkReason, Relay},
+        delivery::{Acknowledgement, Transport},
+        id::{DeliveryId, EndpointId, OrganisationId},
+        obligation::ObligationState,
+    },
+    port::store::{Acceptance, Error, Moment, NewDelivery, NewEntry, NewState},
+};
+
+/// Writes key and message and returns their row.
+pub(super) fn message(change: &Change<'_>, acceptance: &Acceptance) -> Result<i64, Error> {
+    let connection = change.connection;
+    connection.prepare_cached(include_str!("sql/key_insert.sql"))?.execute(params![
+        Id(acceptance.id.0),
+        acceptance.key.business_key,
+        acceptance.key.kind.as_str(),
+        acceptance.key.organisation.as_str(),
+        acceptance.revision,
+        acceptance.received_digest.0.as_slice(),
+        acceptance.content_digest.0.as_slice(),
+        acceptance.receipt.as_ref(),
+    ])?;
+    let number = connection.last_insert_rowid();
+    connection.prepare_cached(include_str!("sql/message_insert.sql"))?.execute(params![
+        number,
+        acceptance.matter.as_str(),
+        acceptance.endpoint.as_str(),
+        Time(change.now),
+        acceptance.received.as_ref(),
+        acceptance.salt.as_slice(),
+        acceptance.canonical.as_ref(),
+        acceptance.decision.as_ref(),
+    ])?;
+    Ok(number)
+}
+
+/// Writes the deliveries, each at the end of its lane.
+pub(super) fn deliveries(
+    change: &mut Change<'_>,
+    message: i64,
+    acceptance: &Acceptance,
+) -> Result<(), Error> {
+    if acceptance.deliveries.is_empty() {
+        return Ok(());
+    }
+    let count: i64 = number(acceptance.deliveries.len())?;
+    let (order_key, last): (i64, i64) = change
+        .connection
+        .prepare_cached(include_str!("sql/order_key_take.sql"))?
+        .query_row(params![acceptance.order_key.as_str(), count], |row| row.try_into())?;
+    for (sequence, new) in (last - count + 1..).zip(&acceptance.deliveries) {
+        delivery(change, new, &Place { message, order_key, sequence })?;
+    }
+    Ok(())
+}
+
+/// Writes the obligations.
+pub(super) fn obligations(
+    connection: &Connection,
+    message: i64,
+    acceptance: &Acceptance,
+) -> Result<(), Error> {
+    let mut known: HashMap<DeliveryId, i64> = HashMap::new();
+    for obligation in &acceptance.obligations {
+        let delivery = match obligation.delivery {
+            None => None,
+            Some(id) => Some(match known.get(&id) {
+                Some(number) => *number,
+                None => *known.entry(id).or_insert(number_of(connection, id)?),
+            }),
+        };
+        connection.prepare_cached(include_str!("sql/obligation_insert.sql"))?.execute(params![
+            message,
+            delivery,
+            obligation.organisation.as_str(),
+            obligation.duty.as_str(),
+            Day(obligation.due),
+            value::calendar(obligation.calendar),
+            value::term(obligation.term),
+            obligation.rule.as_str(),
+            obligation.basis,
+            value::obligation_state(ObligationState::Open),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Writes trail entries, unsealed.
+pub(super) fn entries<'a>(
+    connection: &Connection,
+    entries: impl IntoIterator<Item = &'a NewEntry>,
+) -> Result<(), Error> {
+    for entry in entries {
+        write_entry(connection, include_str!("sql/trail_insert.sql"), entry)?;
+    }
+    Ok(())
+}
+
+/// Writes trail entries, unsealed, and leaves alone those that are there.
+pub(super) fn missing_entries(connection: &Connection, entries: &[NewEntry]) -> Result<(), Error> {
+    for entry in entries {
+        write_entry(
+            connection,
+            concat!(include_str!("sql/trail_insert.sql"), "ON CONFLICT (id) DO NOTHING"),
+            entry,
+        )?;
+    }
+    Ok(())
+}
+
+fn write_entry(connection: &Connection, sql: &str, entry: &NewEntry) -> Result<(), Error> {
+    let written = connection.prepare_cached(sql)?.execute(params![
+        Id(entry.id.0),
+        Time(entry.at),
+        entry.event,
+        entry.message.map(|id| Id(id.0)),
+        entry.delivery.map(|id| Id(id.0)),
+        entry.body.as_ref(),
+    ])?;
+    if written > 0 {
+        connection
+            .prepare_cached("INSERT INTO trail_unsealed (entry) VALUES (?1)")?
+            .execute([connection.last_insert_rowid()])?;
+    }
+    Ok(())
+}
+
+struct Place {
+    message: i64,
+    order_key: i64,
+    sequence: i64,
+}
+
+/// How a new delivery starts, in columns.
+struct Start<'a> {
+    state: Transport,
+    reason: Option<ParkReason>,
+    detail: Option<&'a str>,
+    hold: Option<(i64, Moment, &'a Relay)>,
+}
+
+fn delivery(change: &mut Change<'_>, new: &NewDelivery, place: &Place) -> Result<(), Error> {
+    let start = start(change.connection, new)?;
+    let delivery = write_delivery(change, new, place, start.hold)?;
+    let lane = new.endpoint.clone().map(|endpoint| Lane { order_key: place.order_key, endpoint });
+    let claimable = start.state == Transport::Ready && is_free(change.connection, lane.as_ref())?;
+    change.connection.prepare_cached(include_str!("sql/open_insert.sql"))?.execute(params![
+        delivery,
+        new.endpoint.as_ref().map(EndpointId::as_str),
+        place.order_key,
+        place.sequence,
+        start.state.as_str(),
+        start.hold.is_none(),
+        Time(change.now),
+        claimable.then_some(Time(change.now)),
+        start.reason.map(ParkReason::as_str),
+        start.detail,
+    ])?;
+    let bucket = Bucket { state: start.state, acknowledgement: Acknowledgement::None, attempts: 0 };
+    change.tally.added(new.organisation.as_ref().map(OrganisationId::as_str), bucket);
+    if claimable && let Some(lane) = &lane {
+        change.report(&lane.endpoint);
+    }
+    if start.state == Transport::Held {
+        follow_at_once(change, delivery)?;
+    }
+    Ok(())
+}
+
+fn start<'a>(connection: &Connection, new: &'a NewDelivery) -> Result<Start<'a>, Error> {
+    let hold = match &new.start {
+        NewState::Held { after, moment, relay } => Some((number_of(connection, *after)?, *moment, relay)),
+        NewState::Ready | NewState::Parked { .. } => None,
+    };
+    let (state, reason, detail) = match &new.start {
+        NewState::Parked { reason, detail } => (Transport::Parked, Some(*reason), Some(&**detail)),
+        _ if new.endpoint.is_none() => (Transport::Parked, Some(ParkReason::NoEndpoint), None),
+        NewState::Ready => (Transport::Ready, None, None),
+        NewState::Held { .. } => (Transport::Held, None, None),
+    };
+    Ok(Start { state, reason, detail, hold })
+}
+
+fn write_delivery(
+    change: &Change<'_>,
+    new: &NewDelivery,
+    place: &Place,
+    hold: Option<(i64, Moment, &Relay)>,
+) -> Result<i64, Error> {
+    let (mode, authorisation) = match hold {
+        None => (None, None),
+        Some((.., Relay::OwnSystem)) => (Some("own_system"), None),
+        Some((.., Relay::Confirm)) => (Some("confirm"), None),
+        Some((.., Relay::StandingAuthorisation { document })) => {
+            (Some("standing_authorisation"), Some(document))
+        }
+    };
+    change.connection.prepare_cached(include_str!("sql/delivery_insert.sql"))?.execute(params![
+        Id(new.id.0),
+        place.message,
+        new.organisation.as_ref().map(OrganisationId::as_str),
+        new.endpoint.as_ref().map(EndpointId::as_str),
+        value::part(new.part),
+        new.share,
+        new.on_behalf_of.as_ref().map(OrganisationId::as_str),
+        new.rule.as_str(),
+        place.order_key,
+        place.sequence,
+        Time(change.now),
+        hold.map(|(first_hop, ..)| first_hop),
+        hold.map(|(_, moment, _)| moment.as_str()),
+        mode,
+        authorisation,
+        value::redaction(new.redaction),
+    ])?;
+    Ok(change.connection.last_insert_rowid())
+}
+
+/// Whether a lane has nothing open, so that a new delivery heads it.
+fn is_free(connection: &Connection, lane: Option<&Lane>) -> Result<bool, Error> {
+    let Some(lane) = lane else { return Ok(false) };
+    Ok(!connection
+        .prepare_cached(include_str!("sql/lane_head.sql"))?
+        .exists(params![lane.order_key, lane.endpoint.as_str()])?)
+}
+
+/// A second hop whose first hop has reached its moment long ago waits for nothing.
+fn follow_at_once(change: &mut Change<'_>, delivery: i64) -> Result<(), Error> {
+    let standing = Standing::at(change.connection, delivery)?;
+    if let Some(hold) = standing.hold
+        && hold.mode == Mode::StandingAuthorisation
+        && change.may_follow(&hold)?
+    {
+        change.release(&standing)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! What a person does to one delivery, where its state allows it.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{
+    change::{Change, End, Place},
+    insert,
+    standing::{Hold, Mode, Standing},
+};
+use crate::{
+    domain::{decision::ParkReason, delivery::Transport, id::DeliveryId},
+    port::store::{Error, NewEntry, NotPossible, Operated, Operation},
+};
+
+/// Does it, and writes the entry, or says why it cannot be done.
+pub(super) fn operate(
+    connection: &Connection,
+    delivery: DeliveryId,
+    operation: &Operation,
+    entry: &NewEntry,
+    now: Timestamp,
+) -> Result<Result<Operated, NotPossible>, Error> {
+    let Some(standing) = Standing::of(connection, delivery)? else {
+        return Ok(Err(NotPossible::Unknown(delivery)));
+    };
+    let mut change = Change::new(connection, now);
+    if let Err(not_possible) = allowed(&change, delivery, &standing, operation)? {
+        return Ok(Err(not_possible));
+    }
+    apply(&mut change, &standing, operation)?;
+    insert::entries(connection, [entry])?;
+    let ready = change.take_ready();
+    change.tally.write(connection)?;
+    let to = Standing::at(connection, standing.number)?.state;
+    Ok(Ok(Operated { from: standing.state, to, ready }))
+}
+
+fn allowed(
+    change: &Change<'_>,
+    delivery: DeliveryId,
+    standing: &Standing,
+    operation: &Operation,
+) -> Result<Result<(), NotPossible>, Error> {
+    use Transport::{Held, Leased, Parked, Ready, Scheduled};
+
+    let state = standing.state;
+    let (possible, needs) = match operation {
+        Operation::Retry => (matches!(state, Parked | Scheduled), "parked or scheduled"),
+        Operation::Park { .. } => (matches!(state, Ready | Scheduled | Held), "ready, scheduled or held"),
+        Operation::Skip => (state == Parked, "parked"),
+        Operation::Withdraw | Operation::ServeOffline { .. } => {
+            (!state.is_final() && state != Leased, "held, ready, scheduled or parked")
+        }
+        Operation::ConfirmRelay => (state == Held, "held"),
+    };
+    if !possible {
+        return Ok(Err(NotPossible::State { delivery, state, needs }));
+    }
+    if *operation == Operation::Retry && standing.lane.is_none() {
+        return Ok(Err(NotPossible::NoEndpoint(delivery)));
+    }
+    if *operation == Operation::ConfirmRelay
+        && let Some(because) = not_confirmable(change, standing)?
+    {
+        return Ok(Err(NotPossible::Relay { delivery, because }));
+    }
+    Ok(Ok(()))
+}
+
+fn not_confirmable(change: &Change<'_>, standing: &Standing) -> Result<Option<&'static str>, Error> {
+    let Some(hold) = standing.hold else { return Ok(Some("it is no second hop")) };
+    Ok(match hold.mode {
+        Mode::OwnSystem => Some("the supervisor relays in its own system"),
+        Mode::Confirm | Mode::StandingAuthorisation if change.may_follow(&hold)? => None,
+        Mode::Confirm | Mode::StandingAuthorisation => {
+            Some("its first hop has not reached its operative moment")
+        }
+    })
+}
+
+fn apply(change: &mut Change<'_>, standing: &Standing, operation: &Operation) -> Result<(), Error> {
+    match operation {
+        Operation::Retry => retry(change, standing),
+        Operation::Park { reason } => change.place(
+            standing,
+            &Place {
+                state: Transport::Parked,
+                at: change.now,
+                reason: Some(ParkReason::ByOperator),
+                detail: Some(reason),
+                attempts: standing.attempts,
+                first_attempt_at: standing.first_attempt_at,
+                released: standing.hold.is_none_or(|hold| hold.released),
+            },
+        ),
+        Operation::Skip => end(change, standing, Transport::Skipped, None),
+        Operation::Withdraw => end(change, standing, Transport::Withdrawn, None),
+        Operation::ServeOffline { document } => {
+            end(change, standing, Transport::ServedOffline, Some(document))
+        }
+        Operation::ConfirmRelay => change.release(standing),
+    }
+}
+
+fn end(
+    change: &mut Change<'_>,
+    standing: &Standing,
+    state: Transport,
+    document: Option<&str>,
+) -> Result<(), Error> {
+    let end = End {
+        state,
+        handed_over_at: None,
+        document,
+        detail: standing.detail.as_deref(),
+        attempts: standing.attempts,
+    };
+    change.end(standing, &end)
+}
+
+/// A second hop that was stopped while it waited goes on waiting: a retry is no confirmation.
+fn retry(change: &mut Change<'_>, standing: &Standing) -> Result<(), Error> {
+    let waits = standing.hold.filter(|hold| !hold.released);
+    let place = Place {
+        state: if waits.is_some() { Transport::Held } else { Transport::Ready },
+        at: change.now,
+        reason: None,
+        detail: None,
+        attempts: 0,
+        first_attempt_at: None,
+        released: waits.is_none(),
+    };
+    change.place(standing, &place)?;
+    if let Some(hold @ Hold { mode: Mode::StandingAuthorisation, .. }) = waits
+        && change.may_follow(&hold)?
+    {
+        let held = Standing::at(change.connection, standing.number)?;
+        change.release(&held)?;
+    }
+    Ok(())
+}

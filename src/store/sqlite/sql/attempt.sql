@@ -1,0 +1,4 @@
+SELECT a.attempt, a.outcome, a.started_at, a.ended_at, a.peer, a.status, a.detail, a.sent_digest
+FROM delivery d CROSS JOIN attempt a ON a.delivery = d.number
+WHERE d.id = ?1
+ORDER BY a.recorded_at, a.lease

@@ -1,0 +1,1 @@
+SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size, number LIMIT ?2

@@ -1,0 +1,1 @@
+DELETE FROM open_delivery WHERE number = ?1

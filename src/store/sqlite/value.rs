@@ -1,0 +1,214 @@
+//! Values between rows and the domain: ids as 16 bytes, times as microseconds, words as text.
+
+use jiff::{Timestamp, civil::Date};
+use rusqlite::{
+    Row,
+    types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef},
+};
+use serde::de::{DeserializeOwned, IntoDeserializer as _, value::Error as WordError};
+use uuid::Uuid;
+
+use crate::domain::{
+    decision::{Part, Redaction},
+    obligation::{CalendarBasis, ObligationState, Term},
+};
+
+/// An id as 16 bytes.
+pub(super) struct Id(pub(super) Uuid);
+
+impl ToSql for Id {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
+    }
+}
+
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 16]>::column_result(value).map(|bytes| Self(Uuid::from_bytes(bytes)))
+    }
+}
+
+/// A time as microseconds since 1970.
+pub(super) struct Time(pub(super) Timestamp);
+
+impl ToSql for Time {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_microsecond().into())
+    }
+}
+
+impl FromSql for Time {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let micros = value.as_i64()?;
+        Timestamp::from_microsecond(micros).map(Self).map_err(FromSqlError::other)
+    }
+}
+
+/// A day as `YYYY-MM-DD`.
+pub(super) struct Day(pub(super) Date);
+
+impl ToSql for Day {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.to_string().into())
+    }
+}
+
+impl FromSql for Day {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map(Self).map_err(FromSqlError::other)
+    }
+}
+
+/// A word of a closed set, as the set's own serde form says it.
+pub(super) struct Word<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromSql for Word<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word = value.as_str()?;
+        T::deserialize(word.into_deserializer())
+            .map(Self)
+            .map_err(|error: WordError| FromSqlError::other(error))
+    }
+}
+
+/// Reads a column through one of the forms above.
+pub(super) trait Columns {
+    /// An id.
+    fn id(&self, column: &str) -> rusqlite::Result<Uuid>;
+    /// A time.
+    fn time(&self, column: &str) -> rusqlite::Result<Timestamp>;
+    /// A time, where there is one.
+    fn time_if(&self, column: &str) -> rusqlite::Result<Option<Timestamp>>;
+    /// A word.
+    fn word<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T>;
+    /// A word, where there is one.
+    fn word_if<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<Option<T>>;
+    /// A text as an id or a boxed text.
+    fn text<T: From<String>>(&self, column: &str) -> rusqlite::Result<T>;
+    /// A text, where there is one.
+    fn text_if<T: From<String>>(&self, column: &str) -> rusqlite::Result<Option<T>>;
+}
+
+impl Columns for Row<'_> {
+    fn id(&self, column: &str) -> rusqlite::Result<Uuid> {
+        self.get::<_, Id>(column).map(|id| id.0)
+    }
+
+    fn time(&self, column: &str) -> rusqlite::Result<Timestamp> {
+        self.get::<_, Time>(column).map(|time| time.0)
+    }
+
+    fn time_if(&self, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+        Ok(self.get::<_, Option<Time>>(column)?.map(|time| time.0))
+    }
+
+    fn word<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T> {
+        self.get::<_, Word<T>>(column).map(|word| word.0)
+    }
+
+    fn word_if<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<Option<T>> {
+        Ok(self.get::<_, Option<Word<T>>>(column)?.map(|word| word.0))
+    }
+
+    fn text<T: From<String>>(&self, column: &str) -> rusqlite::Result<T> {
+        self.get::<_, String>(column).map(Into::into)
+    }
+
+    fn text_if<T: From<String>>(&self, column: &str) -> rusqlite::Result<Option<T>> {
+        Ok(self.get::<_, Option<String>>(column)?.map(Into::into))
+    }
+}
+
+/// The word of a redaction.
+pub(super) fn redaction(redaction: Redaction) -> &'static str {
+    match redaction {
+        Redaction::None => "none",
+        Redaction::PersonalNumbers => "personal_numbers",
+    }
+}
+
+/// The word of a part.
+pub(super) fn part(part: Part) -> &'static str {
+    match part {
+        Part::Lead => "lead",
+        Part::Assist => "assist",
+        Part::Informed => "informed",
+    }
+}
+
+/// The word of a calendar's basis.
+pub(super) fn calendar(basis: CalendarBasis) -> &'static str {
+    match basis {
+        CalendarBasis::Published => "published",
+        CalendarBasis::Assumed => "assumed",
+    }
+}
+
+/// The word of a term's basis.
+pub(super) fn term(term: Term) -> &'static str {
+    match term {
+        Term::Stated => "stated",
+        Term::Assumed => "assumed",
+    }
+}
+
+/// The word of an obligation's state.
+pub(super) fn obligation_state(state: ObligationState) -> &'static str {
+    match state {
+        ObligationState::Open => "open",
+        ObligationState::Met => "met",
+        ObligationState::Released => "released",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use rusqlite::{Connection, params};
+    use serde::Serialize;
+
+    use super::*;
+
+    fn same_as_serde<T: Serialize + DeserializeOwned + PartialEq + Debug + Copy>(value: T, word: &str) {
+        assert_eq!(serde_json::to_value(value).unwrap(), word);
+        let read = Word::<T>::column_result(ValueRef::Text(word.as_bytes())).unwrap();
+        assert_eq!(read.0, value);
+    }
+
+    #[test]
+    fn the_words_written_are_the_words_read() {
+        for value in [Redaction::None, Redaction::PersonalNumbers] {
+            same_as_serde(value, redaction(value));
+        }
+        for value in [Part::Lead, Part::Assist, Part::Informed] {
+            same_as_serde(value, part(value));
+        }
+        for value in [CalendarBasis::Published, CalendarBasis::Assumed] {
+            same_as_serde(value, calendar(value));
+        }
+        for value in [Term::Stated, Term::Assumed] {
+            same_as_serde(value, term(value));
+        }
+        for value in [ObligationState::Open, ObligationState::Met, ObligationState::Released] {
+            same_as_serde(value, obligation_state(value));
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_an_error_and_not_a_default() {
+        assert!(Word::<Part>::column_result(ValueRef::Text(b"leader")).is_err());
+    }
+
+    #[test]
+    fn ids_times_and_days_come_back_as_they_went() {
+        let connection = Connection::open_in_memory().unwrap();
+        let id = Uuid::from_u128(7);
+        let time: Timestamp = "2026-03-05T01:30:00.123456Z".parse().unwrap();
+        let day: Date = "2026-03-05".parse().unwrap();
+        let read: (Id, Time, Day) = connection
+            .query_row("SELECT ?, ?, ?", params![Id(id), Time(time), Day(day)], |row| row.try_into())
+            .unwrap();
+        assert_eq!((read.0.0, read.1.0, read.2.0), (id, time, day));
+    }
+}

@@ -1,0 +1,80 @@
+//! The worker loop of one endpoint: takes work, makes attempts, reports outcomes. Bounded by the
+//! endpoint's window; ends after what was queued when the bus closes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use jiff::SignedDuration;
+
+use crate::{
+    domain::{delivery::Outcome, id::EndpointId},
+    port::{
+        bus::{AttemptRecord, Bus, Work, WorkOutcome},
+        clock::Clock,
+    },
+    task::Failure,
+};
+
+/// Makes one attempt at a target.
+#[async_trait]
+pub trait Target: std::fmt::Debug + Send + Sync {
+    /// Attempts the delivery; returns inside the time-out.
+    async fn attempt(&self, work: &Work) -> (Outcome, AttemptRecord);
+
+    /// Longest attempt, milliseconds.
+    fn timeout_ms(&self) -> u64;
+
+    /// Attempts at once.
+    fn window(&self) -> usize;
+}
+
+/// Runs one endpoint's work.
+#[derive(Debug)]
+pub struct Runner {
+    /// Whose work.
+    pub endpoint: EndpointId,
+    /// Where from and where to.
+    pub bus: Arc<dyn Bus>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The target system.
+    pub target: Arc<dyn Target>,
+}
+
+impl Runner {
+    /// Runs until the bus is closed and the last attempt is reported.
+    pub async fn run(self) -> Result<(), Failure> {
+        let result = self.serve().await;
+        self.bus.finish(&self.endpoint).await;
+        result
+    }
+
+    async fn serve(&self) -> Result<(), Failure> {
+        let mut source = self.bus.work(&self.endpoint).await?;
+        let mut attempts = FuturesUnordered::new();
+        let mut open = true;
+        while open || !attempts.is_empty() {
+            tokio::select! {
+                work = source.next(), if open && attempts.len() < self.target.window() => match work {
+                    Some(work) if self.has_time(&work) => attempts.push(self.attempt(work)),
+                    Some(work) => tracing::warn!(delivery = %work.delivery, "too late to start, copy dropped"),
+                    None => open = false,
+                },
+                Some(outcome) = attempts.next() => self.bus.send_outcomes(vec![outcome]).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a whole attempt fits in before the lease is given to another.
+    fn has_time(&self, work: &Work) -> bool {
+        let timeout = SignedDuration::from_millis(self.target.timeout_ms().cast_signed());
+        self.clock.now().checked_add(timeout).is_ok_and(|end| end <= work.not_after)
+    }
+
+    async fn attempt(&self, work: Work) -> WorkOutcome {
+        let (outcome, attempt) = self.target.attempt(&work).await;
+        WorkOutcome { work, outcome, attempt }
+    }
+}

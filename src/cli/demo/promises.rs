@@ -9,7 +9,8 @@ use super::party::ledger::Line;
 use crate::{
     domain::{
         delivery::Transport,
-        id::{DeliveryId, EndpointId, MessageId, OrderKey},
+        id::{DeliveryId, EndpointId, MessageId, OrderKey, OrganisationId},
+        kind::Kind,
     },
     port::store::DeliveryRow,
 };
@@ -114,6 +115,10 @@ pub struct Store {
 /// What routing decided for one message.
 #[derive(Clone, Debug)]
 pub struct Routed {
+    /// Source organisation.
+    pub organisation: OrganisationId,
+    /// Kind.
+    pub kind: Kind,
     /// Order key of its deliveries.
     pub order_key: OrderKey,
     /// Deliveries decided.
@@ -154,13 +159,33 @@ fn routed(store: &Store) -> Vec<Broken> {
 }
 
 fn settled(store: &Store) -> Vec<Broken> {
-    let moving = [Transport::Ready, Transport::Leased, Transport::Scheduled];
-    store
-        .deliveries
-        .iter()
-        .filter(|row| moving.contains(&row.state))
-        .map(|row| Broken::Unsettled { delivery: row.id, state: row.state })
-        .collect()
+    moving(store).map(|row| Broken::Unsettled { delivery: row.id, state: row.state }).collect()
+}
+
+/// Deliveries that have somewhere to go by themselves. What stands behind a held or parked one of its lane
+/// waits for a person like that one does.
+pub fn moving(store: &Store) -> impl Iterator<Item = &DeliveryRow> {
+    let lane = |row: &DeliveryRow| {
+        let routed = store.messages.get(&row.message)?;
+        Some((row.endpoint.clone()?, routed.order_key.clone()))
+    };
+    let mut stopped: HashMap<(EndpointId, OrderKey), u64> = HashMap::new();
+    for row in &store.deliveries {
+        if matches!(row.state, Transport::Held | Transport::Parked)
+            && let Some(lane) = lane(row)
+        {
+            let first = stopped.entry(lane).or_insert(row.lane_sequence);
+            *first = row.lane_sequence.min(*first);
+        }
+    }
+    store.deliveries.iter().filter(move |row| match row.state {
+        Transport::Leased | Transport::Scheduled => true,
+        Transport::Ready => {
+            let first = lane(row).and_then(|lane| stopped.get(&lane).copied());
+            first.is_none_or(|first| row.lane_sequence < first)
+        }
+        _ => false,
+    })
 }
 
 /// Delivery by delivery: what stands as delivered is with the party, and nothing else is.
@@ -271,7 +296,12 @@ mod tests {
     }
 
     fn store(rows: Vec<DeliveryRow>) -> Store {
-        let routed = Routed { order_key: "lane".into(), deliveries: 1 };
+        let routed = Routed {
+            organisation: "a".into(),
+            kind: Kind::ApprovalResult,
+            order_key: "lane".into(),
+            deliveries: 1,
+        };
         let messages = rows.iter().map(|row| (row.message, routed.clone())).collect();
         Store { deliveries: rows, messages }
     }
@@ -327,6 +357,14 @@ mod tests {
         let message = store.deliveries.remove(0).message;
         let broken = compare(&store, &[]);
         assert_eq!(broken, [Broken::Deliveries { message, planned: 1, stored: 0 }]);
+    }
+
+    #[test]
+    fn what_stands_behind_a_parked_delivery_waits_with_it() {
+        let store = store(vec![row(1, 1, Transport::Parked), row(2, 2, Transport::Ready)]);
+        assert_eq!(compare(&store, &[ledger(&[])]), []);
+        let ahead = self::store(vec![row(1, 2, Transport::Parked), row(2, 1, Transport::Ready)]);
+        assert_eq!(moving(&ahead).count(), 1);
     }
 
     #[test]

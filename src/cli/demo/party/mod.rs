@@ -32,7 +32,7 @@ use self::{
     script::{Channel, Script},
     wire::Address,
 };
-use crate::port::clock::Clock;
+use crate::{domain::id::EndpointId, port::clock::Clock};
 
 /// A party that is set up and not yet at work.
 #[derive(Debug)]
@@ -139,6 +139,11 @@ impl Work {
 }
 
 impl AtWork {
+    /// Where it stands.
+    pub fn endpoint(&self) -> &EndpointId {
+        &self.desk.script().endpoint
+    }
+
     /// Its desk.
     pub fn desk(&self) -> &Desk {
         &self.desk

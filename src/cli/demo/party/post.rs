@@ -109,10 +109,37 @@ impl Post {
             .post(url)
             .bearer_auth(token)
             .header(header::CONTENT_TYPE, media_type)
-            .body(sheet.bytes.clone())
+            .body(on_the_wire(media_type, &sheet.bytes))
             .send()
             .await
     }
+}
+
+/// The bytes a party posts for a message file: a form is kept as one `NAME=value` a line, which a person can
+/// read, and encoded when it is sent; everything else goes as it stands.
+pub fn on_the_wire(media_type: &str, bytes: &[u8]) -> Vec<u8> {
+    if media_type != "application/x-www-form-urlencoded" {
+        return bytes.to_vec();
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let encoded: Vec<String> =
+        pairs.map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value))).collect();
+    encoded.join("&").into_bytes()
+}
+
+/// Percent-encoding of all but letters, digits and `-._`.
+fn form_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a string takes what is written");
+        }
+    }
+    encoded
 }
 
 /// Writes under a name that begins with a dot, then gives the file its own name, so that nobody reads half.
@@ -122,4 +149,16 @@ async fn drop_file(folder: &Path, sheet: &Sheet) -> Result<(), Error> {
     let failed = |source| Error::Folder { path: path.clone(), source };
     tokio::fs::write(&draft, &sheet.bytes).await.map_err(failed)?;
     tokio::fs::rename(&draft, &path).await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_encoded_when_it_is_sent() {
+        let bytes = on_the_wire("application/x-www-form-urlencoded", "A=1 2\nB=旬\n".as_bytes());
+        assert_eq!(String::from_utf8(bytes).unwrap(), "A=1%202&B=%E6%97%AC");
+        assert_eq!(on_the_wire("text/csv", b"a,b"), b"a,b");
+    }
 }

@@ -3,5 +3,6 @@ pub mod books;
 pub mod day;
 pub mod party;
 pub mod promises;
+pub mod screen;
 pub mod story;
 pub mod table;

@@ -3,6 +3,7 @@
 //! Rooms and their floors are in `ARCHITECTURE.md`; a room imports only from floors below it.
 
 pub mod api;
+pub mod app;
 pub mod bus;
 pub mod cli;
 pub mod config;

@@ -7,5 +7,8 @@ pub mod adapter;
 pub mod calendar;
 pub mod environment;
 pub mod fault;
+pub mod registry;
+mod rows;
+pub mod rules;
 pub mod secret;
 pub mod settings;

@@ -10,6 +10,7 @@ pub mod id;
 pub mod identifier;
 pub mod item;
 pub mod kind;
+pub mod lint;
 pub mod message;
 pub mod obligation;
 pub mod organisation;

@@ -4,6 +4,9 @@
 //! a list of every fault with its field path. Nothing else of the hub reads wire types but the interfaces.
 
 pub mod convert;
+mod wire;
+
+pub use wire::Wire;
 
 #[expect(
     clippy::pedantic,

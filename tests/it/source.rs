@@ -40,8 +40,13 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<Source> {
 pub(crate) fn rust() -> Vec<Source> {
     let mut all = files("src", ".rs");
     all.extend(files("tests", ".rs"));
-    all.push(read(&root().join("build.rs")));
+    all.push(open("build.rs"));
     all
+}
+
+/// One file, by its path from the root.
+pub(crate) fn open(path: &str) -> Source {
+    read(&root().join(path))
 }
 
 fn read(path: &Path) -> Source {

@@ -14,6 +14,7 @@ use super::{
     table::{Align, Table},
 };
 use crate::{
+    cli::language::Language,
     domain::{
         delivery::{Acknowledgement, Transport},
         division::Level,
@@ -23,25 +24,6 @@ use crate::{
     },
     port::store::{AttemptRow, DeliveryRow, TrailRow},
 };
-
-/// Language of the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// 中文.
-    Chinese,
-    /// English.
-    English,
-}
-
-impl Language {
-    /// One of two texts.
-    pub fn say<'a>(self, chinese: &'a str, english: &'a str) -> &'a str {
-        match self {
-            Self::Chinese => chinese,
-            Self::English => english,
-        }
-    }
-}
 
 /// Totals of a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,12 +66,12 @@ pub fn progress(
 ) -> io::Result<()> {
     let Totals { messages, delivered, moving, scheduled, held, parked } = totals;
     match language {
-        Language::Chinese => writeln!(
+        Language::Zh => writeln!(
             out,
             "  {seconds:5.1} 秒  接收 {messages:4}  送达 {delivered:5}  在途 {moving:4}（待重试 {scheduled}）  \
              待转报 {held}  待人工 {parked}"
         ),
-        Language::English => writeln!(
+        Language::En => writeln!(
             out,
             "  {seconds:5.1} s  accepted {messages:4}  delivered {delivered:5}  moving {moving:4} \
              ({scheduled} to retry)  held {held}  parked {parked}"
@@ -116,7 +98,7 @@ pub fn organisations(
     store: &promises::Store,
     registry: &Registry,
 ) -> io::Result<()> {
-    let heads = language.say(
+    let heads = language.pick(
         "机构|发来|送达|重试|待转报|待人工|签收|反馈",
         "organisation|sent|delivered|retried|held|parked|signed|answered",
     );
@@ -129,7 +111,7 @@ pub fn organisations(
         }
         let name = match organisation.as_ref() {
             Some(id) => registry.organisation(id).map_or_else(|| id.to_string(), |one| one.name.to_string()),
-            None => language.say("（无接收机构）", "(nobody found)").to_owned(),
+            None => language.pick("（无接收机构）", "(nobody found)").to_owned(),
         };
         let numbers = [
             tally.sent,
@@ -151,10 +133,10 @@ fn number(count: usize) -> String {
 
 fn heading(language: Language, level: Option<Level>) -> &'static str {
     match (language, level) {
-        (Language::Chinese, Some(level)) => level.chinese(),
-        (Language::English, Some(level)) => level.as_str(),
-        (Language::Chinese, None) => "未找到",
-        (Language::English, None) => "not found",
+        (Language::Zh, Some(level)) => level.chinese(),
+        (Language::En, Some(level)) => level.as_str(),
+        (Language::Zh, None) => "未找到",
+        (Language::En, None) => "not found",
     }
 }
 
@@ -190,9 +172,9 @@ pub fn kinds(out: &mut dyn Write, language: Language, store: &promises::Store) -
     }
     let counted: Vec<String> = counts
         .into_iter()
-        .map(|(kind, count)| format!("{} {count}", language.say(kind.row().chinese, kind.as_str())))
+        .map(|(kind, count)| format!("{} {count}", language.pick(kind.row().chinese, kind.as_str())))
         .collect();
-    writeln!(out, "  {}", counted.join(language.say("，", ", ")))
+    writeln!(out, "  {}", counted.join(language.pick("，", ", ")))
 }
 
 /// One delivery of the message whose trail is shown, with its attempts.
@@ -216,13 +198,13 @@ pub fn trail(
         let name = |id: Option<&OrganisationId>| {
             id.and_then(|id| registry.organisation(id)).map_or("—", |one| &one.name).to_owned()
         };
-        let state = language.say(delivery.state.chinese(), delivery.state.as_str());
+        let state = language.pick(delivery.state.chinese(), delivery.state.as_str());
         let acknowledgement = match delivery.acknowledgement {
             Acknowledgement::None => "",
-            other => language.say(other.chinese(), other.as_str()),
+            other => language.pick(other.chinese(), other.as_str()),
         };
         let on_behalf = delivery.on_behalf_of.as_ref().map_or(String::new(), |id| {
-            format!("{}{}", language.say("，代 ", ", in the name of "), name(Some(id)))
+            format!("{}{}", language.pick("，代 ", ", in the name of "), name(Some(id)))
         });
         let to = name(delivery.organisation.as_ref());
         writeln!(out, "  → {to}{on_behalf}  [{state} {acknowledgement}]  {}", delivery.rule)?;
@@ -248,7 +230,7 @@ pub fn verdict(out: &mut dyn Write, language: Language, broken: &[Broken]) -> io
         return writeln!(
             out,
             "  {}",
-            language.say("各项承诺均已核对，全部兑现。", "every promise was checked and every one was kept.")
+            language.pick("各项承诺均已核对，全部兑现。", "every promise was checked and every one was kept.")
         );
     }
     for one in broken {

@@ -23,8 +23,8 @@ const ANY_KIND: &str = "*";
 const TIME_MS: RangeInclusive<u64> = 100..=300_000;
 const BODY_BYTES: RangeInclusive<u64> = 1_024..=(16 << 20);
 
-/// The adapter, or none when a fault leaves nothing to build it from.
-pub(super) fn adapter(folder: &Path, raw: raw::Adapter, faults: &mut Collector<'_>) -> Option<Adapter> {
+/// The adapter; it is good only if no fault was noted.
+pub(super) fn adapter(folder: &Path, raw: raw::Adapter, faults: &mut Collector<'_>) -> Adapter {
     endpoint(folder, &raw.endpoint, faults);
     if raw.name.trim().is_empty() {
         faults.fault(&["name"], "is empty; give the name of the system");
@@ -42,7 +42,7 @@ pub(super) fn adapter(folder: &Path, raw: raw::Adapter, faults: &mut Collector<'
     let breaker = breaker(&raw.breaker, faults);
     let inbound = raw.inbound.map(|raw| inbound(folder, raw, faults));
     let outbound = raw.outbound.map(|raw| outbound(folder, raw, faults));
-    Some(Adapter {
+    Adapter {
         folder: folder.to_owned(),
         endpoint: EndpointId::from(raw.endpoint),
         name: raw.name.into(),
@@ -53,7 +53,7 @@ pub(super) fn adapter(folder: &Path, raw: raw::Adapter, faults: &mut Collector<'
         breaker,
         inbound: inbound.flatten(),
         outbound: outbound.flatten(),
-    })
+    }
 }
 
 fn endpoint(folder: &Path, id: &str, faults: &mut Collector<'_>) {
@@ -175,7 +175,7 @@ fn outbound(folder: &Path, raw: raw::Outbound, faults: &mut Collector<'_>) -> Op
         _ => one_connector("outbound", faults),
     };
     let delivery_id = delivery_id(raw.delivery_id.as_deref(), connector.as_ref(), faults);
-    let ask = raw.ask.and_then(|raw| ask(raw, faults));
+    let ask = raw.ask.map(|raw| ask(raw, faults));
     on_unknown(raw.on_unknown, raw.effect, &delivery_id, ask.as_ref(), faults);
     if matches!(connector, Some(OutboundConnector::Http(_))) && raw.success.is_none() {
         faults.fault(&["outbound"], "has no 'success': state how success reads, status alone is not enough");
@@ -237,12 +237,12 @@ fn url(path: &[&str], text: &str, faults: &mut Collector<'_>) {
     }
 }
 
-fn ask(raw: raw::Ask, faults: &mut Collector<'_>) -> Option<Ask> {
+fn ask(raw: raw::Ask, faults: &mut Collector<'_>) -> Ask {
     url(&["outbound", "ask", "url"], &raw.url, faults);
     if raw.url.contains(['?', '#']) {
         faults.fault(&["outbound", "ask", "url"], "has a query of its own; put it into [outbound.ask.query]");
     }
-    Some(Ask { url: raw.url, query: raw.query, delivered: raw.delivered, absent: raw.absent })
+    Ask { url: raw.url, query: raw.query, delivered: raw.delivered, absent: raw.absent }
 }
 
 fn delivery_id(

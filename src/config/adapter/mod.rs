@@ -309,7 +309,7 @@ pub fn parse(folder: &Path, text: &str) -> Result<Adapter, Faults> {
     match toml::from_str::<raw::Adapter>(text) {
         Ok(raw) => {
             let adapter = check::adapter(folder, raw, &mut collector);
-            collector.finish(adapter)
+            collector.finish(Some(adapter))
         }
         Err(error) => {
             collector.unreadable(&error);

@@ -128,9 +128,9 @@ impl Check {
 
     fn seal(&mut self, raw: &raw::Seal) -> Seal {
         let origin = raw.origin.get_ref();
-        if origin.is_empty() || origin.len() > 255 || origin.contains(|c: char| c.is_whitespace() || c == '+')
-        {
-            self.refuse(&raw.origin, "must be 1 to 255 bytes without spaces and '+'");
+        let alien = |c: char| c.is_whitespace() || c.is_control() || c == '+';
+        if origin.is_empty() || origin.len() > 255 || origin.contains(alien) {
+            self.refuse(&raw.origin, "must be 1 to 255 bytes without spaces, control characters and '+'");
         }
         Seal {
             every_ms: self.number(&raw.every_ms, 10..=HOUR_MS.cast_signed()),

@@ -14,13 +14,14 @@ use std::{
     time::SystemTime,
 };
 
-use bytes::Bytes;
+use async_trait::async_trait;
 use tokio::{
     fs,
     io::{AsyncReadExt as _, AsyncWriteExt as _},
 };
 
 use super::sync_folder;
+use crate::port::pickup::{Content, Error, Found, Pickup};
 
 const UNFINISHED: [&str; 2] = [".tmp", ".part"];
 const DONE: &str = "done";
@@ -41,52 +42,9 @@ struct Stamp {
     changed: Option<SystemTime>,
 }
 
-/// A file that has settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    name: OsString,
-    bytes: u64,
-}
-
-impl Found {
-    /// Its name, for people.
-    pub fn name(&self) -> String {
-        self.name.to_string_lossy().into_owned()
-    }
-}
-
-/// What is in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// All of it.
-    Whole(Bytes),
-    /// It is larger than the limit and was not read.
-    TooLarge {
-        /// Its size.
-        found_bytes: u64,
-        /// The limit.
-        limit_bytes: usize,
-    },
-}
-
-/// A folder or file could not be worked on. Nothing was moved.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} {path} failed; check that the folder is there and the hub may write to it")]
-pub struct Error {
-    /// What was tried.
-    pub what: &'static str,
-    /// On what.
-    pub path: PathBuf,
-    /// Why not.
-    #[source]
-    pub source: io::Error,
-}
-
-impl Error {
-    fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self { what, path, source }
-    }
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error { what, path, source }
 }
 
 impl DropFolder {
@@ -96,7 +54,7 @@ impl DropFolder {
             let path = folder.join(part);
             match fs::create_dir(&path).await {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(Error::at("making", &path)(error));
+                    return Err(failed("making", &path)(error));
                 }
                 _ => {}
             }
@@ -104,60 +62,11 @@ impl DropFolder {
         Ok(Self { folder, max_body_bytes, seen: HashMap::new() })
     }
 
-    /// Looks once: up to `limit` files that are as they were at the look before.
-    pub async fn look(&mut self, limit: usize) -> Result<Vec<Found>, Error> {
-        let present = self.present().await?;
-        let mut settled: Vec<_> = present
-            .iter()
-            .filter(|(name, stamp)| self.seen.get(*name) == Some(stamp))
-            .map(|(name, stamp)| Found { name: name.clone(), bytes: stamp.bytes })
-            .collect();
-        self.seen = present;
-        settled.sort_by(|a, b| a.name.cmp(&b.name));
-        settled.truncate(limit);
-        Ok(settled)
-    }
-
-    /// Reads a file, unless it is larger than the limit.
-    pub async fn read(&self, found: &Found) -> Result<Content, Error> {
-        let path = self.folder.join(&found.name);
-        let limit_bytes = self.max_body_bytes;
-        let mut bytes = Vec::new();
-        let file = fs::File::open(&path).await.map_err(Error::at("opening", &path))?;
-        file.take(limit_bytes as u64 + 1)
-            .read_to_end(&mut bytes)
-            .await
-            .map_err(Error::at("reading", &path))?;
-        if bytes.len() > limit_bytes {
-            return Ok(Content::TooLarge { found_bytes: found.bytes, limit_bytes });
-        }
-        Ok(Content::Whole(bytes.into()))
-    }
-
-    /// Writes the receipts of a file beside it, before it is moved.
-    pub async fn write_receipts(&self, found: &Found, receipts: &[u8]) -> Result<(), Error> {
-        let name = with_suffix(&found.name, ".receipts.json");
-        self.write(&self.folder.join(RECEIPTS), &name, receipts).await
-    }
-
-    /// Moves an accepted file to `done/`.
-    pub async fn done(&self, found: &Found) -> Result<(), Error> {
-        let (folder, name) = self.free_name(DONE, &found.name).await?;
-        self.shift(found, &folder, &name).await
-    }
-
-    /// Moves a refused file to `failed/`, with `<name>.error.txt` beside it.
-    pub async fn failed(&self, found: &Found, explanation: &str) -> Result<(), Error> {
-        let (folder, name) = self.free_name(FAILED, &found.name).await?;
-        self.write(&folder, &with_suffix(&name, ".error.txt"), explanation.as_bytes()).await?;
-        self.shift(found, &folder, &name).await
-    }
-
     async fn present(&self) -> Result<HashMap<OsString, Stamp>, Error> {
-        let failed = || Error::at("listing", &self.folder);
+        let listing = || failed("listing", &self.folder);
         let mut present = HashMap::new();
-        let mut entries = fs::read_dir(&self.folder).await.map_err(failed())?;
-        while let Some(entry) = entries.next_entry().await.map_err(failed())? {
+        let mut entries = fs::read_dir(&self.folder).await.map_err(listing())?;
+        while let Some(entry) = entries.next_entry().await.map_err(listing())? {
             let name = entry.file_name();
             if !is_finished(&name) {
                 continue;
@@ -176,7 +85,7 @@ impl DropFolder {
         let folder = self.folder.join(part);
         let mut free = name.to_owned();
         let mut number = 1_u32;
-        while fs::try_exists(folder.join(&free)).await.map_err(Error::at("looking into", &folder))? {
+        while fs::try_exists(folder.join(&free)).await.map_err(failed("looking into", &folder))? {
             number += 1;
             free = with_suffix(name, &format!(".{number}"));
         }
@@ -192,18 +101,66 @@ impl DropFolder {
             fs::rename(&temporary, &place).await?;
             sync_folder(folder).await
         };
-        written.await.map_err(Error::at("writing", &place))
+        written.await.map_err(failed("writing", &place))
     }
 
     async fn shift(&self, found: &Found, folder: &Path, name: &OsStr) -> Result<(), Error> {
-        let path = self.folder.join(&found.name);
+        let path = &found.path;
         let moved = async {
-            fs::rename(&path, folder.join(name)).await?;
+            fs::rename(path, folder.join(name)).await?;
             sync_folder(folder).await?;
             sync_folder(&self.folder).await
         };
-        moved.await.map_err(Error::at("moving", &path))
+        moved.await.map_err(failed("moving", path))
     }
+}
+
+#[async_trait]
+impl Pickup for DropFolder {
+    async fn look(&mut self, limit: usize) -> Result<Vec<Found>, Error> {
+        let present = self.present().await?;
+        let mut settled: Vec<_> = present
+            .iter()
+            .filter(|(name, stamp)| self.seen.get(*name) == Some(stamp))
+            .map(|(name, stamp)| Found { path: self.folder.join(name), bytes: stamp.bytes })
+            .collect();
+        self.seen = present;
+        settled.sort_by(|a, b| a.path.cmp(&b.path));
+        settled.truncate(limit);
+        Ok(settled)
+    }
+
+    async fn read(&self, found: &Found) -> Result<Content, Error> {
+        let path = &found.path;
+        let limit_bytes = self.max_body_bytes;
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).await.map_err(failed("opening", path))?;
+        file.take(limit_bytes as u64 + 1).read_to_end(&mut bytes).await.map_err(failed("reading", path))?;
+        if bytes.len() > limit_bytes {
+            return Ok(Content::TooLarge { found_bytes: found.bytes, limit_bytes });
+        }
+        Ok(Content::Whole(bytes.into()))
+    }
+
+    async fn write_receipts(&self, found: &Found, receipts: &[u8]) -> Result<(), Error> {
+        let name = with_suffix(name_of(found), ".receipts.json");
+        self.write(&self.folder.join(RECEIPTS), &name, receipts).await
+    }
+
+    async fn done(&self, found: &Found) -> Result<(), Error> {
+        let (folder, name) = self.free_name(DONE, name_of(found)).await?;
+        self.shift(found, &folder, &name).await
+    }
+
+    async fn failed(&self, found: &Found, explanation: &str) -> Result<(), Error> {
+        let (folder, name) = self.free_name(FAILED, name_of(found)).await?;
+        self.write(&folder, &with_suffix(&name, ".error.txt"), explanation.as_bytes()).await?;
+        self.shift(found, &folder, &name).await
+    }
+}
+
+fn name_of(found: &Found) -> &OsStr {
+    found.path.file_name().unwrap_or_default()
 }
 
 fn is_finished(name: &OsStr) -> bool {

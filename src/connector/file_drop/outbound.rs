@@ -23,16 +23,16 @@ use crate::port::{
 /// Puts parcels into one folder.
 #[derive(Debug)]
 pub struct Folder {
-    folder: PathBuf,
+    place: PathBuf,
     extension: &'static str,
     clock: Arc<dyn Clock>,
 }
 
 impl Folder {
-    /// Files with `extension` (without a dot) into `folder`, which must exist when a parcel is sent: a
+    /// Files with `extension` (without a dot) into `place`, which must exist when a parcel is sent: a
     /// share that is not mounted is a fault to be seen, not a folder to be made.
-    pub fn new(folder: PathBuf, extension: &'static str, clock: Arc<dyn Clock>) -> Self {
-        Self { folder, extension, clock }
+    pub fn new(place: PathBuf, extension: &'static str, clock: Arc<dyn Clock>) -> Self {
+        Self { place, extension, clock }
     }
 
     fn name(&self, parcel: &Parcel) -> String {
@@ -55,7 +55,7 @@ impl Folder {
 
     async fn publish(&self, temporary: &PathBuf, place: &PathBuf) -> io::Result<()> {
         fs::rename(temporary, place).await?;
-        sync_folder(&self.folder).await
+        sync_folder(&self.place).await
     }
 }
 
@@ -69,7 +69,7 @@ impl Connector for Folder {
         }
         let deadline = Instant::now() + left;
         let name = self.name(&parcel);
-        let (temporary, place) = (self.folder.join(format!(".{name}.tmp")), self.folder.join(&name));
+        let (temporary, place) = (self.place.join(format!(".{name}.tmp")), self.place.join(&name));
         let written = timeout_at(deadline, self.write(&temporary, &parcel.body)).await;
         if let Err(why) = flat(written) {
             // What cannot be taken away stays under a name that no reader takes up.
@@ -85,7 +85,7 @@ impl Connector for Folder {
     }
 
     fn peer(&self) -> String {
-        self.folder.display().to_string()
+        self.place.display().to_string()
     }
 }
 

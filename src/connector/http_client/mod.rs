@@ -76,6 +76,15 @@ pub enum Credential {
     },
 }
 
+impl Credential {
+    /// The secret in it.
+    pub fn secret(&self) -> &Secret {
+        match self {
+            Self::Bearer(secret) | Self::Header { secret, .. } => secret,
+        }
+    }
+}
+
 /// Why a client cannot be made from its settings.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -109,16 +118,16 @@ impl HttpClient {
     /// Makes the client; opens no connection.
     ///
     /// The process needs a TLS provider installed before (`main` installs `ring`).
-    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         let url = Url::parse(&settings.url).map_err(|_| BuildError::Url)?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(BuildError::Url);
         }
         Ok(Self {
-            client: client(&settings)?,
+            client: client(settings)?,
             url,
             verb: settings.verb,
-            headers: headers(&settings)?,
+            headers: headers(settings)?,
             delivery_header: settings.delivery_header.as_deref().map(header_name).transpose()?,
             max_answer_bytes: settings.max_answer_bytes,
             clock,

@@ -92,7 +92,7 @@ fn settings(url: &str) -> Settings {
     }
 }
 
-fn client(settings: Settings) -> HttpClient {
+fn client(settings: &Settings) -> HttpClient {
     // Another test of this process may have installed it already.
     rustls::crypto::ring::default_provider().install_default().ok();
     HttpClient::new(settings, Arc::new(SystemClock)).unwrap()
@@ -110,7 +110,7 @@ fn parcel(left_ms: i64) -> Parcel {
 
 async fn answer_to(text: &'static [Act]) -> Result<Answer, Error> {
     let (url, _, serving) = target(text).await;
-    let answer = client(settings(&url)).send(parcel(5_000)).await;
+    let answer = client(&settings(&url)).send(parcel(5_000)).await;
     serving.abort();
     answer
 }
@@ -126,7 +126,7 @@ fn is_unknown(result: &Result<Answer, Error>) -> bool {
 #[tokio::test]
 async fn the_parcel_arrives_whole_with_its_headers_and_length() {
     let (url, seen, _serving) = target(&[Act::Say(OK)]).await;
-    let client = client(settings(&url));
+    let client = client(&settings(&url));
     let answer = client.send(parcel(5_000)).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (Some(200), &b"{}"[..]));
     let request = seen.requests.lock().unwrap()[0].to_lowercase();
@@ -147,7 +147,7 @@ async fn the_parcel_arrives_whole_with_its_headers_and_length() {
 #[tokio::test]
 async fn a_get_carries_the_parcel_as_its_query() {
     let (url, seen, _serving) = target(&[Act::Say(OK)]).await;
-    let client = client(Settings { verb: Verb::Get, ..settings(&url) });
+    let client = client(&Settings { verb: Verb::Get, ..settings(&url) });
     client.send(Parcel { body: Bytes::from_static(b"id=7"), ..parcel(5_000) }).await.unwrap();
     let request = seen.requests.lock().unwrap()[0].clone();
     assert!(request.starts_with("GET /receive?id=7 HTTP/1.1"), "{request}");
@@ -158,14 +158,14 @@ async fn a_refused_connection_an_unknown_host_and_a_failed_handshake_are_not_sen
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    assert!(is_not_sent(&client(settings(&closed)).send(parcel(5_000)).await));
+    assert!(is_not_sent(&client(&settings(&closed)).send(parcel(5_000)).await));
 
     // A label of more than 63 letters is no name, so that no name server is asked.
-    let nobody = client(settings(&format!("http://{}.invalid/", "a".repeat(64))));
+    let nobody = client(&settings(&format!("http://{}.invalid/", "a".repeat(64))));
     assert!(is_not_sent(&nobody.send(parcel(5_000)).await));
 
     let (url, seen, _serving) = target(&[Act::Close]).await;
-    let plain = client(settings(&url.replace("http://", "https://")));
+    let plain = client(&settings(&url.replace("http://", "https://")));
     let result = plain.send(parcel(2_000)).await;
     assert!(is_not_sent(&result), "{result:?}");
     assert!(seen.requests.lock().unwrap().is_empty());
@@ -175,7 +175,7 @@ async fn a_refused_connection_an_unknown_host_and_a_failed_handshake_are_not_sen
 async fn a_target_that_accepts_and_never_speaks_tls_is_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
-    let result = client(settings(&url)).send(parcel(300)).await;
+    let result = client(&settings(&url)).send(parcel(300)).await;
     assert!(is_not_sent(&result), "{result:?}");
 }
 
@@ -183,14 +183,14 @@ async fn a_target_that_accepts_and_never_speaks_tls_is_not_sent() {
 async fn a_target_that_closes_after_the_request_or_never_answers_leaves_it_unknown() {
     assert!(is_unknown(&answer_to(&[Act::Close]).await));
     let (url, _, _serving) = target(&[Act::NeverAnswer]).await;
-    let result = client(settings(&url)).send(parcel(300)).await;
+    let result = client(&settings(&url)).send(parcel(300)).await;
     assert!(is_unknown(&result), "{result:?}");
 }
 
 #[tokio::test]
 async fn a_kept_connection_that_dies_under_the_request_is_unknown_and_nothing_is_sent_again() {
     let (url, seen, _serving) = target(&[Act::Say(OK), Act::Close, Act::Say(OK)]).await;
-    let client = client(settings(&url));
+    let client = client(&settings(&url));
     client.send(parcel(5_000)).await.unwrap();
     let result = client.send(parcel(5_000)).await;
     assert!(is_unknown(&result), "{result:?}");
@@ -202,7 +202,7 @@ async fn a_kept_connection_that_dies_under_the_request_is_unknown_and_nothing_is
 async fn when_the_target_closes_kept_connections_each_result_says_what_the_target_saw() {
     const ROUNDS: usize = 40;
     let (url, seen, _serving) = target(&[Act::SayAndClose(OK); ROUNDS]).await;
-    let client = client(settings(&url));
+    let client = client(&settings(&url));
     for _ in 0..ROUNDS {
         let before = seen.requests.lock().unwrap().len();
         let result = client.send(parcel(5_000)).await;
@@ -220,7 +220,7 @@ async fn an_answer_beyond_the_limit_is_cut() {
     const LONG: &str = "HTTP/1.1 500 Oops\r\ntransfer-encoding: chunked\r\n\r\n\
         4\r\n0123\r\n4\r\n4567\r\n0\r\n\r\n";
     let (url, _, _serving) = target(&[Act::Say(LONG)]).await;
-    let client = client(Settings { max_answer_bytes: 6, ..settings(&url) });
+    let client = client(&Settings { max_answer_bytes: 6, ..settings(&url) });
     let answer = client.send(parcel(5_000)).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (Some(500), &b"012345"[..]));
 }
@@ -238,7 +238,7 @@ async fn a_success_that_breaks_off_is_unknown_and_a_failure_that_breaks_off_is_a
 async fn a_redirect_is_an_answer_and_is_not_followed() {
     const MOVED: &str = "HTTP/1.1 307 T\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n";
     let (url, seen, _serving) = target(&[Act::Say(MOVED), Act::Say(OK)]).await;
-    let answer = client(settings(&url)).send(parcel(5_000)).await.unwrap();
+    let answer = client(&settings(&url)).send(parcel(5_000)).await.unwrap();
     assert_eq!((answer.status, seen.requests.lock().unwrap().len()), (Some(307), 1));
 }
 
@@ -258,7 +258,7 @@ async fn retry_after_is_read_in_both_forms() {
 #[tokio::test]
 async fn no_time_left_is_not_sent() {
     let (url, seen, _serving) = target(&[Act::Say(OK)]).await;
-    assert!(is_not_sent(&client(settings(&url)).send(parcel(0)).await));
+    assert!(is_not_sent(&client(&settings(&url)).send(parcel(0)).await));
     assert_eq!(seen.connections.load(Ordering::SeqCst), 0);
 }
 
@@ -266,8 +266,8 @@ async fn no_time_left_is_not_sent() {
 fn settings_that_http_cannot_carry_are_refused_without_showing_values() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let bad = Settings { credential: Some(Credential::Bearer(Secret::new("a\nb"))), ..settings("http://a/") };
-    let error = HttpClient::new(bad, Arc::clone(&clock)).unwrap_err();
+    let error = HttpClient::new(&bad, Arc::clone(&clock)).unwrap_err();
     assert!(matches!(&error, BuildError::Header(name) if name == "authorization"), "{error}");
-    let error = HttpClient::new(settings("ftp://a/"), clock).unwrap_err();
+    let error = HttpClient::new(&settings("ftp://a/"), clock).unwrap_err();
     assert!(matches!(error, BuildError::Url), "{error}");
 }

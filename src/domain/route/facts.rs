@@ -72,11 +72,10 @@ impl<'a> Facts<'a> {
         &self.principal.division
     }
 
-    /// Whether `organisation` is who sends or decided, by itself or by a branch.
+    /// Whether `organisation` is who sends or who decided. A branch and its bureau are two desks: each learns
+    /// what the other decided.
     pub(super) fn is_the_sender(&self, organisation: &Organisation) -> bool {
-        organisation.id == self.source.id
-            || organisation.id == self.decider.id
-            || self.registry.principal(organisation).id == self.principal.id
+        organisation.id == self.source.id || organisation.id == self.decider.id
     }
 
     /// Whether public audiences may have it on this day (公开, within 公示截止期).

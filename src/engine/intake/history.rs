@@ -5,14 +5,14 @@ use crate::{
         fault::Fault,
         id::DeliveryId,
         kind::Kind,
-        message::{ItemFamily, ItemRef, Message, Payload},
+        message::{Message, Payload},
         route::{self, AnsweredMessage, Cause, History},
     },
     port::{
         intake::{Code, Refusal},
         store::{AnsweredRow, DeliveryRow, HistoryRequest, Store},
     },
-    proto::v1,
+    proto::Wire,
 };
 
 /// The past of one message.
@@ -43,7 +43,7 @@ pub(super) async fn find(store: &dyn Store, message: &Message) -> Result<Past, R
         facts: History {
             licence_issuers: row.issuers.into_iter().collect(),
             original_recipients: row.recipients,
-            answered: row.answered.map(answered),
+            answered: row.answered.map(answered).transpose()?,
             subscribers: Vec::new(),
         },
         superseded: row.superseded,
@@ -86,26 +86,17 @@ fn is_empty(request: &HistoryRequest) -> bool {
         && request.delivery.is_none()
 }
 
-fn answered(row: AnsweredRow) -> AnsweredMessage {
-    AnsweredMessage {
+fn answered(row: AnsweredRow) -> Result<AnsweredMessage, Refusal> {
+    let items = Wire::items(&row.canonical).map_err(|error| {
+        tracing::error!(message = %row.message, %error, "stored message cannot be read");
+        Refusal::new(Code::Unavailable, "the hub cannot read the message answered, its operators are told")
+    })?;
+    Ok(AnsweredMessage {
         message: row.message,
         source: row.key.organisation,
-        items: items(&row.canonical),
+        items,
         recipients: row.recipients,
-    }
-}
-
-/// Items of a stored message; the store holds only what was once converted.
-fn items(canonical: &[u8]) -> Vec<ItemRef> {
-    let wire: v1::Message = serde_json::from_slice(canonical).unwrap_or_default();
-    let refs = wire.items.iter().map(|item| ItemRef {
-        family: match item.family() {
-            v1::ItemFamily::Supervision => ItemFamily::Supervision,
-            v1::ItemFamily::Approval | v1::ItemFamily::Unspecified => ItemFamily::Approval,
-        },
-        code: item.code.as_str().into(),
-    });
-    refs.collect()
+    })
 }
 
 /// Routing's reasons as the sender sees them.

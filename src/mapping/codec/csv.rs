@@ -49,8 +49,7 @@ impl Delimiter {
 
 pub(super) fn decode(text: &str, options: &CsvOptions, limits: &Limits) -> Result<Vec<Record>, Error> {
     check_quotes(text)?;
-    let mut reader =
-        ReaderBuilder::new().delimiter(options.delimiter.byte()).from_reader(text.as_bytes());
+    let mut reader = ReaderBuilder::new().delimiter(options.delimiter.byte()).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| fault(&error))?.clone();
     check_header(&header)?;
     let mut cells = 0;
@@ -133,7 +132,10 @@ fn columns<'a>(rows: &[&'a Map<String, Value>], options: &'a CsvOptions) -> Resu
         _ => options.columns.iter().map(String::as_str).collect(),
     };
     if columns.is_empty() {
-        return Err(Error::unfit("", "csv.columns must name the columns when there is no row to take them from"));
+        return Err(Error::unfit(
+            "",
+            "csv.columns must name the columns when there is no row to take them from",
+        ));
     }
     Ok(columns)
 }
@@ -241,8 +243,7 @@ mod tests {
 
     #[test]
     fn configured_columns_give_order_and_fill_gaps() {
-        let options =
-            CsvOptions { columns: ["b", "a"].map(str::to_owned).into(), ..CsvOptions::default() };
+        let options = CsvOptions { columns: ["b", "a"].map(str::to_owned).into(), ..CsvOptions::default() };
         let write = |value| encode(&value, &options, &Limits::default());
         assert_eq!(write(json!([{"a": 1}, {"a": null, "b": true}])).unwrap(), "b,a\r\n,1\r\ntrue,\r\n");
         assert_eq!(write(json!([])).unwrap(), "b,a\r\n");

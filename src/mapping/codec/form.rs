@@ -123,7 +123,10 @@ mod tests {
     #[test]
     fn too_many_fields_are_refused() {
         let limits = Limits { max_elements: 2, ..Limits::default() };
-        assert!(matches!(decode(b"a=1&a=2&a=3", Encoding::Utf8, &limits), Err(Error::TooManyElements { .. })));
+        assert!(matches!(
+            decode(b"a=1&a=2&a=3", Encoding::Utf8, &limits),
+            Err(Error::TooManyElements { .. })
+        ));
     }
 
     #[test]

@@ -243,7 +243,9 @@ mod tests {
 
     #[test]
     fn a_number_that_would_be_rounded_is_refused() {
-        assert!(one(r#"{"id": 123456789012345678901234}"#).unwrap_err().to_string().contains("send it as text"));
+        assert!(
+            one(r#"{"id": 123456789012345678901234}"#).unwrap_err().to_string().contains("send it as text")
+        );
         assert_eq!(one(r#"{"id": 18446744073709551615}"#).unwrap(), json!({"id": u64::MAX}));
     }
 

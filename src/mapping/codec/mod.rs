@@ -170,10 +170,7 @@ impl Codec {
 }
 
 /// The text of a scalar, `None` for null; arrays and objects are refused at `pointer`.
-fn scalar_text<'a>(
-    value: &'a Value,
-    pointer: &str,
-) -> Result<Option<std::borrow::Cow<'a, str>>, Error> {
+fn scalar_text<'a>(value: &'a Value, pointer: &str) -> Result<Option<std::borrow::Cow<'a, str>>, Error> {
     match value {
         Value::Null => Ok(None),
         Value::Bool(flag) => Ok(Some(if *flag { "true" } else { "false" }.into())),

@@ -39,9 +39,9 @@ pub(super) fn decode(
     let mut lines = Lines { text, position: 0, line: 1 };
     loop {
         document.line = lines.at(reader.buffer_position());
-        let event = reader.read_event().map_err(|source| {
-            Error::Xml { line: lines.at(reader.error_position()), source }
-        })?;
+        let event = reader
+            .read_event()
+            .map_err(|source| Error::Xml { line: lines.at(reader.error_position()), source })?;
         if let Event::Eof = event {
             return document.finish();
         }
@@ -217,8 +217,9 @@ impl<'a> Document<'a> {
             if attribute.key.as_namespace_binding().is_some() {
                 continue;
             }
-            let value =
-                attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|source| self.malformed(source))?;
+            let value = attribute
+                .normalized_value(XmlVersion::Explicit1_0)
+                .map_err(|source| self.malformed(source))?;
             self.check_characters(&value)?;
             let name = format!("@{}", attribute.key.local_name().as_ref());
             match fields.entry(name) {

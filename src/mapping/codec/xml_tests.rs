@@ -18,8 +18,12 @@ fn records_at(path: &str) -> XmlOptions {
 
 #[test]
 fn elements_attributes_and_text_take_their_shape() {
-    let value = one("<r id='1'> <a> x </a><b k=\"v\">t</b><c/><d><e>1</e></d><!-- no data --><?pi x?></r>").unwrap();
-    assert_eq!(value, json!({"@id": "1", "a": "x", "b": {"@k": "v", "#text": "t"}, "c": "", "d": {"e": "1"}}));
+    let value =
+        one("<r id='1'> <a> x </a><b k=\"v\">t</b><c/><d><e>1</e></d><!-- no data --><?pi x?></r>").unwrap();
+    assert_eq!(
+        value,
+        json!({"@id": "1", "a": "x", "b": {"@k": "v", "#text": "t"}, "c": "", "d": {"e": "1"}})
+    );
 }
 
 #[test]
@@ -55,7 +59,10 @@ fn records_are_found_at_their_path_with_their_lines() {
     let text = "<l>\n<head>x</head>\n<rows>\n<row><a>1</a></row>\n<row>\n<a>2</a></row></rows>\n</l>";
     let records = read(text, &records_at("l/rows/row")).unwrap();
     let expected: Vec<_> = [(1, 4, "1"), (2, 5, "2")]
-        .map(|(number, line, a)| Record { value: json!({"a": a}), origin: Origin { number, line: Some(line) } })
+        .map(|(number, line, a)| Record {
+            value: json!({"a": a}),
+            origin: Origin { number, line: Some(line) },
+        })
         .into();
     assert_eq!(records, expected);
 }
@@ -92,9 +99,26 @@ fn an_unknown_entity_is_refused_by_name() {
 #[test]
 fn malformed_xml_is_refused() {
     for text in [
-        "", " ", "text", "<r>", "<r></s>", "<r/><r/>", "<r/>x", "&amp;<r/>", "<r a=1/>", "<r a='1' a='2'/>",
-        "<r><a></r></a>", "<r", "</r>", "<r>&#0;</r>", "<r>&#xD800;</r>", "<r>\u{1}</r>", "<r a='&#1;'/>",
-        "<r>&amp</r>", "<r><![CDATA[x</r>", "<r><!-- x</r>",
+        "",
+        " ",
+        "text",
+        "<r>",
+        "<r></s>",
+        "<r/><r/>",
+        "<r/>x",
+        "&amp;<r/>",
+        "<r a=1/>",
+        "<r a='1' a='2'/>",
+        "<r><a></r></a>",
+        "<r",
+        "</r>",
+        "<r>&#0;</r>",
+        "<r>&#xD800;</r>",
+        "<r>\u{1}</r>",
+        "<r a='&#1;'/>",
+        "<r>&amp</r>",
+        "<r><![CDATA[x</r>",
+        "<r><!-- x</r>",
     ] {
         assert!(one(text).is_err(), "{text}");
     }

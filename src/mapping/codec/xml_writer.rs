@@ -232,10 +232,8 @@ mod tests {
     fn element() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![Just(json!("")), text()];
         leaf.prop_recursive(4, 24, 4, |inner| {
-            let child = prop_oneof![
-                inner.clone(),
-                proptest::collection::vec(inner, 2..4).prop_map(Value::from),
-            ];
+            let child =
+                prop_oneof![inner.clone(), proptest::collection::vec(inner, 2..4).prop_map(Value::from),];
             let fields = proptest::collection::hash_map("[a-zA-Z_名称][a-z0-9_.项-]{0,4}", child, 1..4);
             let attributes = proptest::collection::hash_map("@[a-z]{1,4}", text(), 0..3);
             (attributes, fields, proptest::option::of(text())).prop_map(|(attributes, fields, text)| {

@@ -1,0 +1,411 @@
+//! The composition: which backends a hub runs on, what runs, and in which order it stops.
+//!
+//! Only this room names concrete backends. Start: load and check everything, open the store, bind, run.
+//! Stop (promise 12): intake first, then what was queued is committed, claims end, workers finish, their
+//! outcomes are settled, the trail is sealed, the store closes, probes last.
+
+mod adapters;
+mod health;
+pub mod load;
+pub mod telemetry;
+
+use std::{
+    collections::HashMap,
+    future::IntoFuture as _,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{self, http::Grants},
+    bus::local::LocalBus,
+    config::{environment::Environment, settings::Settings},
+    domain::id::EndpointId,
+    engine::{
+        EndpointPolicy,
+        desk::Desk,
+        dispatch::{Dispatch, DispatchLimits},
+        intake::{self, Committer, Queue, Reception},
+        office::{self, Office},
+        reconcile::Reconcile,
+        seal::Sealer,
+        settle::Settle,
+        trail::{self, About},
+        world::Worlds,
+    },
+    evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
+    port::{
+        bus::Bus,
+        clock::Clock,
+        intake::Intake,
+        store::{Access as _, Store},
+    },
+    store::sqlite::SqliteStore,
+    task::{self, Failure, Supervisor},
+};
+
+/// Probes are answered to the end, and end at once.
+const PROBES_GRACE: Duration = Duration::from_secs(1);
+
+/// Why a hub does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Configuration, registry, rules or adapters are not in order: nothing was started.
+    #[error("{0}")]
+    Configuration(String),
+    /// The store cannot be opened or used.
+    #[error(transparent)]
+    Store(#[from] crate::port::store::Error),
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {source}; stop what uses it or configure another")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Anything else that must be in order first.
+    #[error("{what}: {source}")]
+    Setup {
+        /// What was being set up.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Failure,
+    },
+}
+
+pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
+    move |source| Error::Setup { what, source }
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub struct Hub {
+    store: Arc<SqliteStore>,
+    sealer: Sealer,
+    front: Supervisor,
+    core: Supervisor,
+    back: Supervisor,
+    probes: Supervisor,
+    grace: Duration,
+    places: Places,
+    office: Arc<Office>,
+    grants: Arc<Grants>,
+}
+
+/// Where a hub can be reached.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// HTTP.
+    pub http: SocketAddr,
+    /// Probes and metrics.
+    pub admin: SocketAddr,
+    /// Data directory.
+    pub data: PathBuf,
+}
+
+/// What a hub is given from outside.
+#[derive(Debug)]
+pub struct Outside {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Renders the process's metrics.
+    pub metrics: PrometheusHandle,
+    /// Environment variables, for secrets.
+    pub environment: Environment,
+}
+
+impl Hub {
+    /// Loads, checks, opens, binds and runs.
+    pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
+        let adapters = adapters::load(&settings.paths.adapters, &outside.environment)?;
+        let store = Arc::new(load::open_store(settings)?);
+        let base = Base::new(settings, outside, adapters, Arc::clone(&store)).await?;
+        let running = base.run(settings).await;
+        if running.is_err() {
+            store.close().await?;
+        }
+        running
+    }
+
+    /// Where it can be reached.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// The store, to look at.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    /// Operates it from inside the process.
+    pub fn office(&self) -> Arc<Office> {
+        Arc::clone(&self.office)
+    }
+
+    /// Waits until a part of it fails; never returns while all is well.
+    pub async fn watch(&mut self) -> task::Error {
+        tokio::select! {
+            error = self.front.watch() => error,
+            error = self.core.watch() => error,
+            error = self.back.watch() => error,
+            error = self.probes.watch() => error,
+        }
+    }
+
+    /// Lets tokens made or revoked from inside the process take effect.
+    pub async fn refresh_grants(&self) -> Result<(), crate::port::store::Error> {
+        self.grants.replace(self.store.grants().await?);
+        Ok(())
+    }
+
+    /// Seals what is unsealed now.
+    pub async fn seal(&self) -> Result<(), Failure> {
+        self.sealer.seal_all().await
+    }
+
+    /// Stops in order, inside the grace period.
+    pub async fn stop(self) -> Result<(), Failure> {
+        let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
+        let end = Instant::now() + grace;
+        let left = || end.saturating_duration_since(Instant::now());
+        let front = front.drain(left()).await;
+        let core = core.drain(left()).await;
+        let back = back.drain(left()).await;
+        let sealed = sealer.seal_all().await;
+        drop((sealer, office));
+        store.close().await?;
+        probes.drain(left().max(PROBES_GRACE)).await?;
+        front?;
+        core?;
+        back?;
+        sealed
+    }
+}
+
+/// What everything else is built on.
+struct Base {
+    store: Arc<SqliteStore>,
+    shared: Arc<dyn Store>,
+    outside: Outside,
+    adapters: adapters::Adapters,
+    worlds: Arc<Worlds>,
+    signer: Arc<dyn Signer>,
+    content_key: ContentKey,
+    origin: Origin,
+    desk: Arc<Desk>,
+    bus: Arc<dyn Bus>,
+    policies: HashMap<EndpointId, EndpointPolicy>,
+    grants: Arc<Grants>,
+}
+
+impl Base {
+    async fn new(
+        settings: &Settings,
+        outside: Outside,
+        adapters: adapters::Adapters,
+        store: Arc<SqliteStore>,
+    ) -> Result<Self, Error> {
+        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        let now = outside.clock.now();
+        let world = load::world(settings, &adapters.endpoints(), shared.as_ref(), now).await?;
+        let signer = load::signer(settings)?;
+        let content_key = load::content_key(shared.as_ref()).await?;
+        let policies = adapters.policies(settings)?;
+        let origin =
+            Origin::new(&*settings.seal.origin).map_err(|error| Error::Configuration(error.to_string()))?;
+        let data = json!({
+            "registry": world.registry.version(), "rules": world.rules.version(),
+            "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
+        });
+        shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
+        Ok(Self {
+            bus: Arc::new(LocalBus::new(adapters.queues())),
+            desk: Arc::new(Desk::new(policies.clone())),
+            worlds: Arc::new(Worlds::new(world)),
+            shared,
+            store,
+            outside,
+            adapters,
+            signer,
+            content_key,
+            origin,
+            policies,
+            grants: Arc::new(Grants::new(office::hash_token)),
+        })
+    }
+
+    async fn run(self, settings: &Settings) -> Result<Hub, Error> {
+        let http = bind(settings.http.listen).await?;
+        let admin = bind(settings.admin.listen).await?;
+        let places = Places {
+            http: address(&http, settings.http.listen),
+            admin: address(&admin, settings.admin.listen),
+            data: settings.paths.data.clone(),
+        };
+        let (reception, queue) = intake::open(intake::Parts {
+            store: Arc::clone(&self.shared),
+            clock: Arc::clone(&self.outside.clock),
+            worlds: Arc::clone(&self.worlds),
+            content_key: self.content_key.clone(),
+            queue_limit: settings.intake.queue_limit,
+        });
+        let office = Arc::new(Office {
+            store: Arc::clone(&self.shared),
+            clock: Arc::clone(&self.outside.clock),
+            desk: Arc::clone(&self.desk),
+            endpoints: self.policies.keys().cloned().collect(),
+        });
+        let settle = Settle {
+            store: Arc::clone(&self.shared),
+            bus: Arc::clone(&self.bus),
+            clock: Arc::clone(&self.outside.clock),
+            desk: Arc::clone(&self.desk),
+        };
+        let core = self.core(settings, queue, settle.clone())?;
+        let back = self.back(settings, settle);
+        let front = self.front(settings, http, reception, &office).await?;
+        let probes = self.probes(admin, &front);
+        let sealer = self.sealer(settings);
+        let grace = Duration::from_millis(settings.shutdown.grace_ms);
+        Ok(Hub {
+            store: self.store,
+            sealer,
+            front,
+            core,
+            back,
+            probes,
+            grace,
+            places,
+            office,
+            grants: self.grants,
+        })
+    }
+
+    /// Intake's committer, dispatch, workers, settle.
+    fn core(&self, settings: &Settings, queue: Queue, settle: Settle) -> Result<Supervisor, Error> {
+        let mut core = Supervisor::new(CancellationToken::new());
+        let committer = Committer {
+            store: Arc::clone(&self.shared),
+            clock: Arc::clone(&self.outside.clock),
+            signer: Arc::clone(&self.signer),
+            desk: Arc::clone(&self.desk),
+            worlds: Arc::clone(&self.worlds),
+            batch_limit: settings.intake.batch_limit,
+        };
+        core.spawn("commit", committer.run(queue));
+        let dispatch = Dispatch {
+            store: Arc::clone(&self.shared),
+            bus: Arc::clone(&self.bus),
+            clock: Arc::clone(&self.outside.clock),
+            desk: Arc::clone(&self.desk),
+            limits: DispatchLimits {
+                claim_limit: settings.dispatch.claim_limit,
+                lease_margin_ms: settings.dispatch.lease_margin_ms,
+                idle_scan_ms: settings.dispatch.idle_scan_ms,
+            },
+            timeout_ms: self.policies.values().map(|policy| policy.timeout_ms).max().unwrap_or_default(),
+        };
+        core.spawn("dispatch", dispatch.run(core.token().clone()));
+        core.spawn("settle", settle.run());
+        self.adapters.work(&mut core, &self.bus, &self.outside.clock)?;
+        Ok(core)
+    }
+
+    /// What looks after the rest.
+    fn back(&self, settings: &Settings, settle: Settle) -> Supervisor {
+        let mut back = Supervisor::new(CancellationToken::new());
+        let reconcile = Reconcile {
+            store: Arc::clone(&self.shared),
+            clock: Arc::clone(&self.outside.clock),
+            settle,
+            every: Duration::from_millis(settings.dispatch.idle_scan_ms),
+        };
+        back.spawn("reconcile", reconcile.run(back.token().clone()));
+        back.spawn("seal", self.sealer(settings).run(back.token().clone()));
+        back.spawn("metrics", upkeep(self.outside.metrics.clone(), back.token().clone()));
+        back
+    }
+
+    /// HTTP and the folders that systems drop files into.
+    async fn front(
+        &self,
+        settings: &Settings,
+        listener: TcpListener,
+        reception: Reception,
+        office: &Arc<Office>,
+    ) -> Result<Supervisor, Error> {
+        let mut front = Supervisor::new(CancellationToken::new());
+        let intake = Arc::new(reception) as Arc<dyn Intake>;
+        let grants = Arc::clone(&self.grants);
+        grants.replace(self.shared.grants().await?);
+        self.adapters.receive(&mut front, &intake).await?;
+        let router = api::http::router(api::http::Parts {
+            intake,
+            translate: self.adapters.translate(),
+            operations: Arc::clone(office) as _,
+            store: Arc::clone(&self.shared),
+            grants,
+            clock: Arc::clone(&self.outside.clock),
+            limits: api::http::Limits {
+                body_bytes: settings.http.body_limit_bytes,
+                batch_bytes: settings.http.batch_limit_bytes,
+                batch_events: settings.http.batch_limit_events,
+                concurrency: settings.http.concurrency,
+                timeout: Duration::from_millis(settings.http.request_timeout_ms),
+            },
+        });
+        let end = front.token().clone().cancelled_owned();
+        let serve = axum::serve(listener, router).with_graceful_shutdown(end).into_future();
+        front.spawn("http", async { Ok(serve.await?) });
+        Ok(front)
+    }
+
+    fn probes(&self, listener: TcpListener, front: &Supervisor) -> Supervisor {
+        let mut probes = Supervisor::new(CancellationToken::new());
+        let health = health::Readiness { store: Arc::clone(&self.shared), intake: front.token().clone() };
+        let router = api::admin::router(Arc::new(health), self.outside.metrics.clone());
+        let end = probes.token().clone().cancelled_owned();
+        let serve = axum::serve(listener, router).with_graceful_shutdown(end).into_future();
+        probes.spawn("admin", async { Ok(serve.await?) });
+        probes
+    }
+
+    fn sealer(&self, settings: &Settings) -> Sealer {
+        Sealer {
+            store: Arc::clone(&self.shared),
+            clock: Arc::clone(&self.outside.clock),
+            signer: Arc::clone(&self.signer),
+            origin: self.origin.clone(),
+            every: Duration::from_millis(settings.seal.every_ms),
+            entries: settings.seal.entries,
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })
+}
+
+fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(wanted)
+}
+
+/// Histograms grow until they are folded.
+async fn upkeep(metrics: PrometheusHandle, token: CancellationToken) -> Result<(), Failure> {
+    loop {
+        tokio::select! {
+            () = token.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(5)) => metrics.run_upkeep(),
+        }
+    }
+}

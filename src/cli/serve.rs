@@ -1,0 +1,72 @@
+//! `liandong serve`: runs the hub until it is told to stop.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Call, Error, reach::Running};
+use crate::{
+    app::{self, Hub, Outside},
+    port::{
+        clock::SystemClock,
+        operations::{By, Operations as _},
+        store::Scope,
+    },
+};
+
+/// Name of the token that commands on this machine use.
+const LOCAL: &str = "local-commands";
+
+pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
+    app::telemetry::log(&call.settings.log)?;
+    let metrics = app::telemetry::record()?;
+    let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
+    let mut hub = Hub::start(&call.settings, outside).await?;
+    let places = hub.places().clone();
+    admit_local_commands(&hub).await?;
+    let said = call.output.language.pick("联动已启动", "liandong is running");
+    call.output.line(format!(
+        "{said}: http://{}  admin http://{}  data {}",
+        places.http,
+        places.admin,
+        places.data.display()
+    ))?;
+    let failed = tokio::select! {
+        error = hub.watch() => Some(error),
+        () = told_to_stop() => None,
+    };
+    tracing::info!("stopping");
+    Running::remove(&places.data)?;
+    let stopped = hub.stop().await;
+    match failed {
+        Some(error) => Err(Error::Other(error.into())),
+        None => Ok(stopped?),
+    }
+}
+
+/// Makes this run's operator token and leaves it where the machine's account finds it.
+pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<(), Error> {
+    let office = hub.office();
+    let by = || By { operator: "liandong serve".to_owned(), reason: "commands on this machine".to_owned() };
+    // The token of an earlier run, if it left one.
+    drop(office.revoke_token(LOCAL, by()).await);
+    let token =
+        office.add_token(LOCAL, Scope::Operator, by()).await.map_err(|error| Error::Other(error.into()))?;
+    let places = hub.places();
+    hub.refresh_grants().await.map_err(app::Error::from)?;
+    Running { http: places.http, token }.leave(&places.data)?;
+    Ok(())
+}
+
+async fn told_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => if let Err(error) = result {
+            tracing::error!(%error, "cannot listen for Ctrl-C");
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Bad folders tell all that is wrong with them.

@@ -1,0 +1,141 @@
+//! One attempt at a target: ask where the adapter says so, map, send, judge, and record all of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Adapter, Asked, run::Target};
+use crate::{
+    config::secret::Secret,
+    domain::delivery::Outcome,
+    evidence::digest::Digest,
+    port::{
+        bus::{AttemptRecord, Work},
+        clock::Clock,
+        connector::{self, Answer, Connector},
+    },
+};
+
+/// Characters of an answer or error that are kept.
+const DETAIL_CHARACTERS: usize = 512;
+
+/// A target reached through an adapter.
+#[derive(Debug)]
+pub struct AdapterTarget {
+    /// Translates and judges.
+    pub adapter: Arc<Adapter>,
+    /// Carries parcels.
+    pub connector: Arc<dyn Connector>,
+    /// Asks the target whether it has a delivery.
+    pub ask: Option<Arc<dyn Connector>>,
+    /// What must not stand in a record.
+    pub secrets: Vec<Secret>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The end of one attempt.
+struct Ended {
+    outcome: Outcome,
+    peer: String,
+    sent: Option<[u8; 32]>,
+    answer: Option<Answer>,
+    said: String,
+}
+
+#[async_trait]
+impl Target for AdapterTarget {
+    async fn attempt(&self, work: &Work) -> (Outcome, AttemptRecord) {
+        let started_at = self.clock.now();
+        let timeout = SignedDuration::from_millis(self.timeout_ms().cast_signed());
+        let not_after = started_at.checked_add(timeout).unwrap_or(Timestamp::MAX).min(work.not_after);
+        let ended = match self.ask(work, not_after).await {
+            Ok(()) => self.send(work, not_after).await,
+            Err(ended) => ended,
+        };
+        let record = AttemptRecord {
+            started_at,
+            ended_at: self.clock.now(),
+            peer: ended.peer.into(),
+            sent_digest: ended.sent,
+            answer_digest: ended.answer.as_ref().map(|answer| digest(&answer.body)),
+            status: ended.answer.as_ref().and_then(|answer| answer.status),
+            detail: self.detail(&ended.said),
+            adapter_version: self.adapter.version().into(),
+        };
+        (ended.outcome, record)
+    }
+
+    fn timeout_ms(&self) -> u64 {
+        self.adapter.limits().timeout_ms
+    }
+
+    fn window(&self) -> usize {
+        self.adapter.limits().window
+    }
+}
+
+impl AdapterTarget {
+    async fn send(&self, work: &Work, not_after: Timestamp) -> Ended {
+        let peer = self.connector.peer();
+        let parcel = match self.adapter.outbound(work, not_after) {
+            Ok(parcel) => parcel,
+            Err(fault) => return Ended::unanswered(Outcome::Ours, peer, fault.0),
+        };
+        let sent = Some(digest(&parcel.body));
+        match self.connector.send(parcel).await {
+            Ok(answer) => {
+                let said = String::from_utf8_lossy(&answer.body).into_owned();
+                Ended { outcome: self.adapter.judge(&answer), peer, sent, answer: Some(answer), said }
+            }
+            Err(connector::Error::NotSent(why)) => Ended::unanswered(Outcome::Transient, peer, why),
+            Err(connector::Error::Unknown(why)) => {
+                Ended { sent, ..Ended::unanswered(Outcome::Unknown, peer, why) }
+            }
+        }
+    }
+
+    /// Asks whether an earlier attempt arrived. `Ok`: there was none, or it surely did not; send.
+    async fn ask(&self, work: &Work, not_after: Timestamp) -> Result<(), Ended> {
+        if !self.adapter.asks_first(work) {
+            return Ok(());
+        }
+        let Some(ask) = &self.ask else {
+            let why = "the target is to be asked, but no connector asks it".to_owned();
+            return Err(Ended::unanswered(Outcome::Ours, self.connector.peer(), why));
+        };
+        let peer = ask.peer();
+        let question = match self.adapter.question(work, not_after) {
+            Ok(question) => question,
+            Err(fault) => return Err(Ended::unanswered(Outcome::Ours, peer, fault.0)),
+        };
+        let answer = match ask.send(question).await {
+            Ok(answer) => answer,
+            // A question harms nobody; whether the delivery arrived is as unknown as before.
+            Err(error) => return Err(Ended::unanswered(Outcome::Unknown, peer, format!("asked: {error}"))),
+        };
+        let outcome = match self.adapter.asked(&answer) {
+            Asked::Absent => return Ok(()),
+            Asked::Delivered => Outcome::Delivered,
+            Asked::CannotTell => Outcome::Unknown,
+        };
+        let said = format!("asked: {}", String::from_utf8_lossy(&answer.body));
+        Err(Ended { outcome, peer, sent: None, answer: Some(answer), said })
+    }
+
+    fn detail(&self, said: &str) -> Box<str> {
+        let scrubbed = self.secrets.iter().fold(said.to_owned(), |text, secret| secret.scrub(&text));
+        scrubbed.chars().take(DETAIL_CHARACTERS).collect::<String>().into()
+    }
+}
+
+impl Ended {
+    fn unanswered(outcome: Outcome, peer: String, said: String) -> Self {
+        Self { outcome, peer, sent: None, answer: None, said }
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    *Digest::of(bytes).as_bytes()
+}

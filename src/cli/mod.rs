@@ -1,6 +1,7 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 usage, 64 configuration.
 
 pub mod deliveries;
+pub mod demo;
 pub mod language;
 pub mod output;
 pub mod reach;

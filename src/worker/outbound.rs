@@ -1,6 +1,6 @@
 //! The way out: a delivery becomes a parcel in the target's form, and the target can be asked for it.
 //!
-//! Expressions see `record` (the message in canonical JSON), `kind`, and `delivery` with `id`, `attempt`,
+//! Expressions see `record` (the message in canonical JSON), `kind`, and `delivery` with `id`, `message`, `attempt`,
 //! `organisation`, `on_behalf_of`, `part`, `share`, `lane_sequence`, `accepted_at` and `relays`.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -221,6 +221,7 @@ fn record(work: &Work) -> Result<Value, Fault> {
 fn context(work: &Work) -> Map<String, Value> {
     let delivery = json!({
         "id": work.delivery,
+        "message": work.message,
         "attempt": work.attempt,
         "organisation": work.organisation,
         "on_behalf_of": work.on_behalf_of,

@@ -1,0 +1,143 @@
+//! The stories (案例) of the demo: what must have become of certain messages when the day is over.
+//!
+//! They stand in `config/demo/stories.toml`, so that a reader finds the message, the rule it shows and the
+//! end it must take in one place. The demo and the tests judge by the same file.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::party::script::Name;
+use crate::{
+    domain::{
+        decision::ParkReason,
+        delivery::Transport,
+        id::OrganisationId,
+        kind::Kind,
+    },
+    port::{intake::Code, store::DeliveryRow},
+};
+
+/// All stories.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stories {
+    /// In the order in which they are told.
+    #[serde(rename = "story")]
+    pub stories: Vec<Story>,
+}
+
+/// One story.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Story {
+    /// Short name.
+    pub id: String,
+    /// What it shows.
+    pub name: Name,
+    /// Task of the plan, or another instrument.
+    pub basis: String,
+    /// The message file that tells it, below `messages/`.
+    pub file: String,
+    /// Kind of its message.
+    pub kind: Kind,
+    /// Who sends it.
+    pub organisation: OrganisationId,
+    /// Its business key.
+    pub key: String,
+    /// Its revision.
+    #[serde(default = "first")]
+    pub revision: u32,
+    /// Organisations that must have it.
+    #[serde(default)]
+    pub reaches: Vec<OrganisationId>,
+    /// Organisations that must not be told.
+    #[serde(default)]
+    pub never: Vec<OrganisationId>,
+    /// Organisations that must have it in another's name: a second hop, 属地转办.
+    #[serde(default)]
+    pub in_the_name_of: Vec<InTheNameOf>,
+    /// A delivery must be parked for this reason.
+    pub parked: Option<ParkReason>,
+    /// The hub must refuse the file for this reason.
+    pub refused: Option<Code>,
+}
+
+/// A delivery in another's name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InTheNameOf {
+    /// Who receives.
+    pub to: OrganisationId,
+    /// In whose name.
+    pub by: OrganisationId,
+}
+
+fn first() -> u32 {
+    1
+}
+
+/// Why the stories cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not readable.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not stories.
+    #[error("{path} does not hold stories")]
+    Syntax {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Stories {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let named = || path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: named(), source })?;
+        toml::from_str(&text).map_err(|source| Error::Syntax { path: named(), source: Box::new(source) })
+    }
+}
+
+impl Story {
+    /// What is wrong with how it ended, given the deliveries of its message.
+    pub fn wrongs(&self, deliveries: &[DeliveryRow]) -> Vec<String> {
+        let mut wrongs = Vec::new();
+        for organisation in &self.reaches {
+            if !deliveries.iter().any(|row| arrived(row, organisation)) {
+                wrongs.push(format!("it did not reach {organisation}"));
+            }
+        }
+        for organisation in &self.never {
+            if deliveries.iter().any(|row| row.organisation.as_ref() == Some(organisation)) {
+                wrongs.push(format!("it was sent to {organisation}"));
+            }
+        }
+        for hop in &self.in_the_name_of {
+            let made = |row: &DeliveryRow| arrived(row, &hop.to) && row.on_behalf_of.as_ref() == Some(&hop.by);
+            if !deliveries.iter().any(made) {
+                wrongs.push(format!("it did not reach {} in the name of {}", hop.to, hop.by));
+            }
+        }
+        if let Some(reason) = self.parked
+            && !deliveries.iter().any(|row| row.state == Transport::Parked && row.park_reason == Some(reason))
+        {
+            wrongs.push(format!("no delivery of it is parked as {reason}"));
+        }
+        wrongs
+    }
+}
+
+fn arrived(row: &DeliveryRow, organisation: &OrganisationId) -> bool {
+    row.state == Transport::Delivered && row.organisation.as_ref() == Some(organisation)
+}

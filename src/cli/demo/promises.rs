@@ -19,7 +19,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// Promise 1 and 3: routing decided more or fewer deliveries than the store holds.
-    #[error("message {message} was routed to {planned} deliveries, the store holds {stored} (promise 3, never silent)")]
+    #[error(
+        "message {message} was routed to {planned} deliveries, the store holds {stored} (promise 3, never silent)"
+    )]
     Deliveries {
         /// Which message.
         message: MessageId,
@@ -29,7 +31,9 @@ pub enum Broken {
         stored: usize,
     },
     /// The store says delivered, the party has nothing.
-    #[error("delivery {delivery} stands as delivered, but {endpoint} never took it (promise 1, accepted is kept)")]
+    #[error(
+        "delivery {delivery} stands as delivered, but {endpoint} never took it (promise 1, accepted is kept)"
+    )]
     NeverArrived {
         /// Which.
         delivery: DeliveryId,
@@ -37,7 +41,9 @@ pub enum Broken {
         endpoint: EndpointId,
     },
     /// The party took what the store does not know as delivered there.
-    #[error("{endpoint} took delivery {delivery}, which the store holds as {state} (promise 7, unknown is said)")]
+    #[error(
+        "{endpoint} took delivery {delivery}, which the store holds as {state} (promise 7, unknown is said)"
+    )]
     NotKnown {
         /// Which.
         delivery: DeliveryId,
@@ -57,7 +63,9 @@ pub enum Broken {
         later: DeliveryId,
     },
     /// The same fact under two delivery ids.
-    #[error("{endpoint} took one fact under two ids, {one} and {other} (promise 6, at least once with an id)")]
+    #[error(
+        "{endpoint} took one fact under two ids, {one} and {other} (promise 6, at least once with an id)"
+    )]
     TwoIds {
         /// Where.
         endpoint: EndpointId,
@@ -67,7 +75,9 @@ pub enum Broken {
         other: DeliveryId,
     },
     /// A delivery is neither final nor waits for a person.
-    #[error("delivery {delivery} still stands as {state} when nothing moves any more (promise 3, never silent)")]
+    #[error(
+        "delivery {delivery} still stands as {state} when nothing moves any more (promise 3, never silent)"
+    )]
     Unsettled {
         /// Which.
         delivery: DeliveryId,
@@ -202,10 +212,12 @@ fn arrived(store: &Store, ledger: &Ledger) -> Vec<Broken> {
         .filter(|(delivery, state)| **state == Transport::Delivered && !taken.contains(delivery))
         .map(|(delivery, _)| Broken::NeverArrived { delivery: *delivery, endpoint: ledger.endpoint.clone() })
         .collect();
-    broken.extend(taken.into_iter().filter(|id| here.get(id) != Some(&Transport::Delivered)).map(|delivery| {
-        let state = here.get(&delivery).map_or_else(|| "unknown here".to_owned(), ToString::to_string);
-        Broken::NotKnown { delivery, endpoint: ledger.endpoint.clone(), state }
-    }));
+    broken.extend(taken.into_iter().filter(|id| here.get(id) != Some(&Transport::Delivered)).map(
+        |delivery| {
+            let state = here.get(&delivery).map_or_else(|| "unknown here".to_owned(), ToString::to_string);
+            Broken::NotKnown { delivery, endpoint: ledger.endpoint.clone(), state }
+        },
+    ));
     broken
 }
 
@@ -257,9 +269,7 @@ mod tests {
     use super::*;
     use crate::{
         cli::demo::party::ledger::Offered,
-        domain::{
-            decision::Part, delivery::Acknowledgement, kind::Kind, message::MessageKey,
-        },
+        domain::{decision::Part, delivery::Acknowledgement, kind::Kind, message::MessageKey},
     };
 
     fn id(number: u128) -> DeliveryId {

@@ -58,12 +58,7 @@ impl Totals {
 }
 
 /// One line of progress.
-pub fn progress(
-    out: &mut dyn Write,
-    language: Language,
-    seconds: f64,
-    totals: Totals,
-) -> io::Result<()> {
+pub fn progress(out: &mut dyn Write, language: Language, seconds: f64, totals: Totals) -> io::Result<()> {
     let Totals { messages, delivered, moving, scheduled, held, parked } = totals;
     match language {
         Language::Zh => writeln!(
@@ -103,7 +98,8 @@ pub fn organisations(
         "organisation|sent|delivered|retried|held|parked|signed|answered",
     );
     let columns = heads.split('|').enumerate();
-    let mut table = Table::new(columns.map(|(at, head)| (head, if at == 0 { Align::Left } else { Align::Right })));
+    let mut table =
+        Table::new(columns.map(|(at, head)| (head, if at == 0 { Align::Left } else { Align::Right })));
     let mut level_before = None;
     for ((level, organisation), tally) in tallies(store, registry) {
         if level_before.replace(level) != Some(level) {
@@ -142,7 +138,10 @@ fn heading(language: Language, level: Option<Level>) -> &'static str {
 
 type Place = (Option<Level>, Option<OrganisationId>);
 
-fn tallies(store: &promises::Store, registry: &Registry) -> BTreeMap<(Option<Level>, Option<OrganisationId>), Tally> {
+fn tallies(
+    store: &promises::Store,
+    registry: &Registry,
+) -> BTreeMap<(Option<Level>, Option<OrganisationId>), Tally> {
     let place = |id: Option<&OrganisationId>| -> Place {
         let level = id.and_then(|id| registry.organisation(id)).map(|one| registry.level_of(one));
         (level, id.cloned())
@@ -230,7 +229,8 @@ pub fn verdict(out: &mut dyn Write, language: Language, broken: &[Broken]) -> io
         return writeln!(
             out,
             "  {}",
-            language.pick("各项承诺均已核对，全部兑现。", "every promise was checked and every one was kept.")
+            language
+                .pick("各项承诺均已核对，全部兑现。", "every promise was checked and every one was kept.")
         );
     }
     for one in broken {

@@ -9,12 +9,7 @@ use serde::Deserialize;
 
 use super::party::script::Name;
 use crate::{
-    domain::{
-        decision::ParkReason,
-        delivery::Transport,
-        id::OrganisationId,
-        kind::Kind,
-    },
+    domain::{decision::ParkReason, delivery::Transport, id::OrganisationId, kind::Kind},
     port::{intake::Code, store::DeliveryRow},
 };
 
@@ -124,7 +119,8 @@ impl Story {
             }
         }
         for hop in &self.in_the_name_of {
-            let made = |row: &DeliveryRow| arrived(row, &hop.to) && row.on_behalf_of.as_ref() == Some(&hop.by);
+            let made =
+                |row: &DeliveryRow| arrived(row, &hop.to) && row.on_behalf_of.as_ref() == Some(&hop.by);
             if !deliveries.iter().any(made) {
                 wrongs.push(format!("it did not reach {} in the name of {}", hop.to, hop.by));
             }

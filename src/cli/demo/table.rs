@@ -51,7 +51,11 @@ impl Table {
 
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
-        std::iter::once(self.columns[column].0.as_str()).chain(cells).map(UnicodeWidthStr::width).max().unwrap_or(0)
+        std::iter::once(self.columns[column].0.as_str())
+            .chain(cells)
+            .map(UnicodeWidthStr::width)
+            .max()
+            .unwrap_or(0)
     }
 
     fn line<T: AsRef<str>>(

@@ -104,7 +104,8 @@ fn every_outbound_mapping_has_a_test_and_passes_it() {
                 ("kind".to_owned(), Value::String(kind.to_string())),
                 ("delivery".to_owned(), case["delivery"].clone()),
             ]);
-            let mapping = Mapping::read(&folder.join(file), &tables).unwrap_or_else(|error| panic!("{error}"));
+            let mapping =
+                Mapping::read(&folder.join(file), &tables).unwrap_or_else(|error| panic!("{error}"));
             let mapped =
                 mapping.run(&case["record"], &context).unwrap_or_else(|error| panic!("{name}: {error}"));
             let expected = folder.join(format!("tests/out-{kind}.expected.{}", extension(&codec)));

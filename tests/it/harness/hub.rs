@@ -33,14 +33,14 @@ impl Hub {
         let (http, admin) = (free_address(), free_address());
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
         let text = format!(
-            "[paths]\ndata = {data:?}\nadapters = {adapters:?}\nregistry = {registry:?}\nrules = {rules:?}\n\
-             calendar = {calendar:?}\n[http]\nlisten = {http:?}\n[admin]\nlisten = {admin:?}\n\
+            "[paths]\ndata = \"{data}\"\nadapters = \"{adapters}\"\nregistry = \"{registry}\"\nrules = \"{rules}\"\n\
+             calendar = \"{calendar}\"\n[http]\nlisten = {http:?}\n[admin]\nlisten = {admin:?}\n\
              [dispatch]\nlease_margin_ms = 500\nidle_scan_ms = 200\n[seal]\nevery_ms = 500\n[log]\nfilter = \"warn\"\n",
-            data = home.path().join("data"),
-            adapters = home.path().join("adapters"),
-            registry = root.join("registry"),
-            rules = root.join("rules"),
-            calendar = root.join("calendar/holidays.csv"),
+            data = home.path().join("data").display(),
+            adapters = home.path().join("adapters").display(),
+            registry = root.join("registry").display(),
+            rules = root.join("rules").display(),
+            calendar = root.join("calendar/holidays.csv").display(),
         );
         fs::write(home.path().join("hub.toml"), text).unwrap();
         Self { home, child: None, http }

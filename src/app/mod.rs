@@ -11,7 +11,6 @@ pub mod telemetry;
 
 use std::{
     collections::HashMap,
-    future::IntoFuture as _,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
@@ -365,7 +364,7 @@ impl Base {
             },
         });
         let end = front.token().clone().cancelled_owned();
-        let serve = axum::serve(listener, router).with_graceful_shutdown(end).into_future();
+        let serve = api::serve(listener, router, end);
         front.spawn("http", async { Ok(serve.await?) });
         Ok(front)
     }
@@ -375,7 +374,7 @@ impl Base {
         let health = health::Readiness { store: Arc::clone(&self.shared), intake: front.token().clone() };
         let router = api::admin::router(Arc::new(health), self.outside.metrics.clone());
         let end = probes.token().clone().cancelled_owned();
-        let serve = axum::serve(listener, router).with_graceful_shutdown(end).into_future();
+        let serve = api::serve(listener, router, end);
         probes.spawn("admin", async { Ok(serve.await?) });
         probes
     }

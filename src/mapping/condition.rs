@@ -1,42 +1,130 @@
-//! A single expression beside a mapping: a condition over an answer, a selector, a query parameter.
+//! Single expressions beside the mappings: conditions over an answer, the selector of a kind, parameters
+//! of a question. Jinja expression syntax, as in mappings, with fuel so that nothing runs away.
 
-use std::sync::Arc;
-
+use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde_json::{Map, Value};
-
-use super::{
-    expression::{Engine, Expression},
-    fault::Cause,
-    scope::Scope,
-    table::Tables,
-};
 
 /// What one evaluation may use.
 const FUEL: u64 = 20_000;
 
-/// A compiled expression with the engine it belongs to.
-#[derive(Debug)]
-pub struct Question {
-    engine: Engine,
-    expression: Expression,
+/// An expression known to compile and to read nothing but what it is given.
+pub struct Condition {
+    environment: Environment<'static>,
+    source: String,
 }
 
-impl Question {
-    /// Compiles an expression that may read `variables`; everything wrong with it otherwise.
-    pub fn compile(source: &str, variables: &[&str], tables: Arc<Tables>) -> Result<Self, Vec<Cause>> {
-        let mut engine = Engine::new(tables, FUEL);
-        let variables: Vec<Arc<str>> = variables.iter().map(|name| Arc::from(*name)).collect();
-        let expression = engine.compile(source, &variables)?;
-        Ok(Self { engine, expression })
+/// Why an expression cannot be used, or gives nothing. Texts hold no values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not an expression.
+    #[error("not an expression: {0}")]
+    Syntax(String),
+    /// It reads a name that nobody gives it.
+    #[error("unknown variable '{name}', known are {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// What it may read.
+        known: String,
+    },
+    /// It cannot be evaluated with these values.
+    #[error("cannot be evaluated: {0}")]
+    Unanswered(minijinja::ErrorKind),
+    /// What it reads is not there.
+    #[error("what it reads is not there")]
+    Undefined,
+}
+
+/// How a condition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    Yes,
+    No,
+    CannotTell,
+}
+
+impl std::fmt::Debug for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Condition").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Condition {
+    /// Compiles an expression that may read `variables`.
+    pub fn compile(source: &str, variables: &[&str]) -> Result<Self, Error> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        let names = environment
+            .compile_expression(source)
+            .map_err(|error| Error::Syntax(error.detail().unwrap_or("malformed").to_owned()))?
+            .undeclared_variables(false);
+        let known = |name: &String| variables.contains(&name.as_str());
+        let foreign = names.into_iter().find(|name| !known(name) && !is_global(&environment, name));
+        match foreign {
+            Some(name) => Err(Error::Unknown { name, known: variables.join(", ") }),
+            None => Ok(Self { environment, source: source.to_owned() }),
+        }
     }
 
-    /// Evaluates it with these names. An undefined result is an error.
-    pub fn ask(&self, names: &Map<String, Value>) -> Result<Value, Cause> {
-        let scope = Arc::new(Scope::of(names));
-        let value = self.engine.evaluate(&self.expression, &scope)?.value;
+    /// Its value with these names.
+    pub fn value(&self, names: &Map<String, Value>) -> Result<Value, Error> {
+        let unanswered = |error: minijinja::Error| Error::Unanswered(error.kind());
+        let expression = self.environment.compile_expression(&self.source).map_err(unanswered)?;
+        let value = expression.eval(minijinja::Value::from(Serde(names))).map_err(unanswered)?;
         if value.is_undefined() {
-            return Err(Engine::undefined(&self.expression, &scope));
+            return Err(Error::Undefined);
         }
-        serde_json::to_value(&value).map_err(|_| Cause::NoJson { kind: value.kind().to_string() })
+        serde_json::to_value(&value).map_err(|_| Error::Unanswered(minijinja::ErrorKind::BadSerialization))
+    }
+
+    /// Whether it holds. Anything but yes or no, and anything it cannot read, is no answer.
+    pub fn holds(&self, names: &Map<String, Value>) -> Holds {
+        match self.value(names) {
+            Ok(Value::Bool(true)) => Holds::Yes,
+            Ok(Value::Bool(false)) => Holds::No,
+            Ok(_) | Err(_) => Holds::CannotTell,
+        }
+    }
+}
+
+fn is_global(environment: &Environment<'_>, name: &str) -> bool {
+    environment.globals().any(|(global, _)| global == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn holds(source: &str, names: &Value) -> Holds {
+        Condition::compile(source, &["status", "answer"]).unwrap().holds(names.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_condition_is_yes_no_or_no_answer() {
+        let names = json!({"status": 200, "answer": {"code": "0"}});
+        assert_eq!(holds("status == 200 and answer.code == '0'", &names), Holds::Yes);
+        assert_eq!(holds("answer.code == 0", &names), Holds::No);
+        assert_eq!(holds("answer.data.ok", &names), Holds::CannotTell);
+        assert_eq!(holds("answer.code", &names), Holds::CannotTell);
+        assert_eq!(holds("answer.code == '0'", &json!({"status": 200})), Holds::CannotTell);
+    }
+
+    #[test]
+    fn an_expression_that_cannot_work_is_refused_when_it_is_loaded() {
+        let error = |source| Condition::compile(source, &["status"]).unwrap_err().to_string();
+        assert!(error("status ==").starts_with("not an expression"));
+        assert_eq!(error("stauts == 200"), "unknown variable 'stauts', known are status");
+    }
+
+    #[test]
+    fn a_runaway_ends_without_an_answer() {
+        let names = json!({"status": 200});
+        assert_eq!(
+            holds("(range(10000) | map('string') | list | length) * 0 == 0", &names),
+            Holds::CannotTell
+        );
     }
 }

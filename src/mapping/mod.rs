@@ -14,6 +14,5 @@ mod scope;
 pub mod table;
 mod target;
 
-pub use condition::Question;
 pub use fault::{Cause, Error, Fault, Faults};
 pub use program::Mapping;

@@ -8,7 +8,6 @@ use std::{
 };
 
 use super::{
-    condition::Condition,
     inbound::Inbound,
     outbound::Outbound,
     program::{Program, Programs},
@@ -20,7 +19,7 @@ use crate::{
     },
     domain::{id::EndpointId, kind::Kind},
     evidence::digest::Digest,
-    mapping::codec::Codec,
+    mapping::{codec::Codec, condition::Condition},
 };
 
 /// A compiled adapter. Pure: it reads no clock, file or socket once it is made.

@@ -10,12 +10,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, adapter::Compiler, condition::Condition, program::Program};
+use super::{Adapter, adapter::Compiler, program::Program};
 use crate::{
     config::adapter as config,
     domain::{fault::Fault, kind::Kind},
     evidence::digest::Digest,
-    mapping::codec::{self, Codec, Record},
+    mapping::{
+        codec::{self, Codec, Record},
+        condition::Condition,
+    },
     port::intake::{Code, Refusal, Submission},
 };
 

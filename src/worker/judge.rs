@@ -6,12 +6,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    adapter::Compiler,
-    condition::{Condition, Holds},
-};
+use super::adapter::Compiler;
 use crate::{
-    config::adapter::Conditions, domain::delivery::Outcome, mapping::codec::Codec, port::connector::Answer,
+    config::adapter::Conditions,
+    domain::delivery::Outcome,
+    mapping::{
+        codec::Codec,
+        condition::{Condition, Holds},
+    },
+    port::connector::Answer,
 };
 
 /// What conditions over an answer read.

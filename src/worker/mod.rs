@@ -7,7 +7,6 @@
 mod adapter;
 mod adapters;
 mod attempt;
-mod condition;
 mod inbound;
 mod judge;
 mod outbound;

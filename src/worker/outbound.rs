@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 use super::{
     Adapter,
     adapter::Compiler,
-    condition::{Condition, Holds},
     judge::{Judge, VARIABLES},
     program::Program,
 };
@@ -22,7 +21,10 @@ use crate::{
         fault,
         kind::Kind,
     },
-    mapping::codec::{Codec, Encoding, Format},
+    mapping::{
+        codec::{Codec, Encoding, Format},
+        condition::{Condition, Holds},
+    },
     port::{
         bus::Work,
         connector::{Answer, Parcel},

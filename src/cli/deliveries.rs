@@ -125,11 +125,15 @@ fn serde_urlencoded(pairs: &[(&str, &str)]) -> String {
             if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
                 text.push(char::from(byte));
             } else {
-                text.push_str(&format!("%{byte:02X}"));
+                text.extend(['%', hex(byte >> 4), hex(byte & 15)]);
             }
         }
     }
     text
+}
+
+fn hex(digit: u8) -> char {
+    char::from(b"0123456789ABCDEF"[usize::from(digit & 15)])
 }
 
 async fn operate(

@@ -32,7 +32,7 @@ use crate::{
     task::Failure,
 };
 
-/// Exit code of a configuration that is not in order (EX_USAGE of sysexits).
+/// Exit code of a configuration that is not in order (`EX_USAGE` of sysexits).
 const EXIT_CONFIGURATION: u8 = 64;
 
 /// 联动：审批与监管之间的消息总线集成枢纽。 The message-bus integration hub between approval and supervision.

@@ -94,7 +94,9 @@ fn variable(name: &str, tokens: &[Token<'_>], before: Option<&Token<'_>>, words:
                 read += 3;
             }
             Some([Token::Sign('['), Token::Number(step), Token::Sign(']'), ..]) => {
-                path.push_str(&format!("[{step}]"));
+                path.push('[');
+                path.push_str(&step.to_string());
+                path.push(']');
                 read += 3;
             }
             _ => break,

@@ -60,25 +60,28 @@ pub(super) fn encode(value: &Value, encoding: Encoding, limits: &Limits) -> Resu
 
 fn unescape(part: &[u8], encoding: Encoding) -> Result<String, Error> {
     let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.iter();
-    while let Some(&byte) = rest.next() {
+    let mut rest = part.iter().copied();
+    while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
-            b'%' => match (rest.next().and_then(hex_digit), rest.next().and_then(hex_digit)) {
-                (Some(high), Some(low)) => high * 16 + low,
-                _ => {
+            b'%' => {
+                if let (Some(high), Some(low)) =
+                    (rest.next().and_then(hex_digit), rest.next().and_then(hex_digit))
+                {
+                    high * 16 + low
+                } else {
                     let reason = "'%' without two hexadecimal digits";
                     return Err(Error::Malformed { format: "form", line: 1, reason });
                 }
-            },
+            }
             other => other,
         });
     }
     Ok(encoding.decode(&bytes)?.into_owned())
 }
 
-fn hex_digit(byte: &u8) -> Option<u8> {
-    char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// The byte serialiser of the WHATWG URL standard, section 5.2.

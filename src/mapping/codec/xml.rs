@@ -60,7 +60,7 @@ impl Lines<'_> {
     fn at(&mut self, position: u64) -> usize {
         let end = usize::try_from(position).unwrap_or(usize::MAX).min(self.text.len());
         if let Some(passed) = self.text.as_bytes().get(self.position..end) {
-            self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+            self.line += passed.split(|byte| *byte == b'\n').count() - 1;
             self.position = end;
         }
         self.line
@@ -235,16 +235,13 @@ impl<'a> Document<'a> {
     fn end(&mut self) {
         if let Some(element) = self.open.pop() {
             let value = element.into_value();
-            match self.open.last_mut() {
-                Some(parent) => {
-                    let name = self.path.rsplit('/').next().unwrap_or_default();
-                    let repeated = self.options.repeated.contains(&self.path);
-                    parent.add(name, value, repeated);
-                }
-                None => {
-                    let origin = Origin { number: self.records.len() + 1, line: Some(self.record_line) };
-                    self.records.push(Record { value, origin });
-                }
+            if let Some(parent) = self.open.last_mut() {
+                let name = self.path.rsplit('/').next().unwrap_or_default();
+                let repeated = self.options.repeated.contains(&self.path);
+                parent.add(name, value, repeated);
+            } else {
+                let origin = Origin { number: self.records.len() + 1, line: Some(self.record_line) };
+                self.records.push(Record { value, origin });
             }
         }
         if let Some(start) = self.starts.pop() {

@@ -146,6 +146,7 @@ impl Rest<'_> {
     }
 
     /// The offset that ends the text; the outer `None` when something else stands there.
+    #[expect(clippy::option_option, reason = "not an offset, none written, or one")]
     fn offset(&mut self) -> Option<Option<Offset>> {
         match self.0.trim() {
             "" => Some(None),

@@ -201,6 +201,7 @@ impl Scene {
     }
 
     /// The same with another running number.
+    #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
         let read = |name| self.0.get_attr(name).unwrap_or_default();
         Self(Value::from_iter([

@@ -6,7 +6,6 @@ use jiff::civil::Date;
 
 use crate::domain::{
     division::Level,
-    fault::Fault,
     id::{DivisionCode, ItemCode, OrganisationId},
     identifier,
     kind::Kind,
@@ -17,13 +16,6 @@ use crate::domain::{
 pub struct Refusal {
     /// At least one.
     pub reasons: Vec<Rejection>,
-}
-
-impl Refusal {
-    /// The reasons as faults of the message's fields.
-    pub fn faults(&self) -> Vec<Fault> {
-        self.reasons.iter().map(|reason| Fault::new(&*reason.field, reason.cause.to_string())).collect()
-    }
 }
 
 impl fmt::Display for Refusal {

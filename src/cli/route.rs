@@ -16,7 +16,7 @@ use crate::{
     app,
     domain::{decision::Decision, route},
     port::clock::{Clock as _, SystemClock},
-    proto::{convert, v1},
+    proto::Wire,
 };
 
 /// What to ask.
@@ -42,9 +42,10 @@ pub(super) fn run(mut call: Call<'_>, arguments: &Arguments) -> Result<(), Error
     let What::Explain { file, at } = &arguments.what;
     let content =
         std::fs::read_to_string(file).map_err(|error| failed(format!("{}: {error}", file.display())))?;
-    let wire: v1::Message =
+    let value: Value =
         serde_json::from_str(&content).map_err(|error| failed(format!("{}: {error}", file.display())))?;
-    let message = convert::message(&wire, None).map_err(|faults| {
+    let wire = Wire::parse(&value).map_err(|fault| failed(format!("{}: {}", fault.path, fault.text)))?;
+    let message = wire.message().map_err(|faults| {
         let lines: Vec<_> = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.text)).collect();
         failed(lines.join("\n"))
     })?;

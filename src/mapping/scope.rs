@@ -28,15 +28,6 @@ impl Scope {
         scope
     }
 
-    /// A scope of these names alone.
-    pub(crate) fn of(names: &serde_json::Map<String, serde_json::Value>) -> Self {
-        let mut scope = Self::default();
-        for (name, value) in names {
-            scope.bind(name.as_str(), Value::from(Serde(value)));
-        }
-        scope
-    }
-
     /// A scope inside this one.
     pub(crate) fn inner(self: &Arc<Self>, name: &Arc<str>, value: Value) -> Self {
         Self { names: vec![(Arc::clone(name), value)], outer: Some(Arc::clone(self)) }

@@ -79,10 +79,10 @@ impl Source {
     /// The code that is no unit test: nothing for a file that its parent declares for tests only.
     pub(crate) fn shipped(&self) -> String {
         let code = self.code();
-        if self.for_tests {
+        if self.for_tests || self.path.ends_with("_tests.rs") {
             return String::new();
         }
-        let tests = code.match_indices("#[cfg(test)]").find(|(at, _)| opens_module(&code[*at..]));
+        let tests = self.text.match_indices("#[cfg(test)]").find(|(at, _)| opens_module(&self.text[*at..]));
         tests.map_or_else(|| code.clone(), |(at, _)| code[..at].to_owned())
     }
 

@@ -95,7 +95,7 @@ fn variable(name: &str, tokens: &[Token<'_>], before: Option<&Token<'_>>, words:
             }
             Some([Token::Sign('['), Token::Number(step), Token::Sign(']'), ..]) => {
                 path.push('[');
-                path.push_str(&step.to_string());
+                path.push_str(step.as_ref());
                 path.push(']');
                 read += 3;
             }

@@ -53,6 +53,7 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  liandong demo                                    run the main job on this machine
   liandong serve                                   run the hub
   liandong check                                   check configuration, registry, rules and adapters
   liandong token new hanbin --endpoint hanbin-spj  make a token for an endpoint
@@ -64,6 +65,8 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the main job on this machine: real messages from end to end, checked
+    Demo(demo::Arguments),
     /// Run the hub until SIGTERM or Ctrl-C
     Serve,
     /// Check configuration, registry, rules and adapters; change nothing
@@ -168,6 +171,7 @@ fn start(arguments: Arguments, stdout: &mut dyn Write) -> Result<(), Error> {
 
 async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
+        Command::Demo(arguments) => demo::run(call, arguments).await,
         Command::Serve => serve::run(call).await,
         Command::Check => registry::check(call),
         Command::Submit(arguments) => submit::run(call, arguments).await,

@@ -58,7 +58,8 @@ pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<(), Error> {
     Ok(())
 }
 
-async fn told_to_stop() {
+/// Waits for SIGTERM or Ctrl-C.
+pub(super) async fn told_to_stop() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
     };

@@ -8,8 +8,10 @@ use std::{
 };
 
 use jiff::tz::Offset;
+use serde::Serialize;
 
 use super::{
+    party::{fault::Fault, script::Script},
     promises::{self, Broken},
     table::{Align, Table},
 };
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// Totals of a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Messages accepted.
     pub messages: usize,
@@ -53,6 +55,35 @@ impl Totals {
             scheduled: count(Transport::Scheduled),
             held: count(Transport::Held),
             parked: count(Transport::Parked),
+        }
+    }
+}
+
+/// One party, and what is wrong with its system today.
+pub fn party(out: &mut dyn Write, language: Language, script: &Script) -> io::Result<()> {
+    let name = language.pick(&script.name.zh, &script.name.en);
+    let faults: Vec<String> = script.faults.iter().map(|fault| said(language, fault)).collect();
+    match faults.is_empty() {
+        true => writeln!(out, "  · {name}"),
+        false => writeln!(out, "  · {name}  ✗ {}", faults.join(language.pick("；", "; "))),
+    }
+}
+
+fn said(language: Language, fault: &Fault) -> String {
+    match (language, fault) {
+        (Language::Zh, Fault::Down { for_ms }) => format!("开始后 {for_ms} 毫秒内系统停机"),
+        (Language::Zh, Fault::Busy { requests }) => format!("前 {requests} 次请求答复 200，正文却说失败"),
+        (Language::Zh, Fault::Refuse { .. }) => "永久拒收个别记录".to_owned(),
+        (Language::Zh, Fault::Slow { by_ms }) => format!("每次请求慢 {by_ms} 毫秒"),
+        (Language::Zh, Fault::Cut { every }) => format!("每 {every} 次请求有一次收下后断开连接"),
+        (Language::En, Fault::Down { for_ms }) => format!("down for the first {for_ms} ms"),
+        (Language::En, Fault::Busy { requests }) => {
+            format!("answers the first {requests} requests by 200 with a failure in the body")
+        }
+        (Language::En, Fault::Refuse { .. }) => "refuses some records for good".to_owned(),
+        (Language::En, Fault::Slow { by_ms }) => format!("takes {by_ms} ms more for each request"),
+        (Language::En, Fault::Cut { every }) => {
+            format!("takes one request in {every}, then breaks the connection")
         }
     }
 }

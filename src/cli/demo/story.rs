@@ -7,11 +7,22 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::party::script::Name;
+use super::{answers::Answer, party::script::Name};
 use crate::{
-    domain::{decision::ParkReason, delivery::Transport, id::OrganisationId, kind::Kind},
-    port::{intake::Code, store::DeliveryRow},
+    domain::{
+        decision::ParkReason,
+        delivery::Transport,
+        id::{MessageId, OrganisationId},
+        kind::Kind,
+    },
+    port::{
+        intake::Code,
+        store::{self, DeliveryRow, Store},
+    },
 };
+
+/// Messages of other senders and revisions that may have a story's key.
+const SAME_KEY: usize = 20;
 
 /// All stories.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,6 +116,25 @@ impl Stories {
 }
 
 impl Story {
+    /// Whether the answer is one to the story's file.
+    pub fn is_in(&self, answer: &Answer) -> bool {
+        let file = Path::new(&self.file);
+        let sheet = file.file_name().is_some_and(|name| name == answer.sheet.as_str());
+        sheet && file.starts_with(answer.endpoint.as_str())
+    }
+
+    /// Its message, if the hub accepted it.
+    pub async fn message(&self, store: &dyn Store) -> Result<Option<MessageId>, store::Error> {
+        for id in store.find(&self.key, SAME_KEY).await? {
+            let Some(row) = store.message(id).await? else { continue };
+            let key = (row.key.organisation, row.key.kind, row.revision);
+            if key == (self.organisation.clone(), self.kind, self.revision) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     /// What is wrong with how it ended, given the deliveries of its message.
     pub fn wrongs(&self, deliveries: &[DeliveryRow]) -> Vec<String> {
         let mut wrongs = Vec::new();

@@ -64,7 +64,6 @@ struct Inner {
     lines: Vec<Line>,
     index: HashMap<DeliveryId, usize>,
     taken: usize,
-    unreadable: Vec<String>,
 }
 
 impl Ledger {
@@ -97,19 +96,9 @@ impl Ledger {
         }
     }
 
-    /// Writes down that something came that the party cannot read.
-    pub fn write_unreadable(&self, why: String) {
-        self.lock().unreadable.push(why);
-    }
-
     /// A copy of every line, in order of arrival.
     pub fn lines(&self) -> Vec<Line> {
         self.lock().lines.clone()
-    }
-
-    /// What could not be read, and why.
-    pub fn unreadable(&self) -> Vec<String> {
-        self.lock().unreadable.clone()
     }
 
     /// How many deliveries the party has taken.

@@ -45,12 +45,10 @@ pub struct Party {
 /// Where a party finds the hub, and the hub the party.
 #[derive(Clone, Debug)]
 pub struct Way {
-    /// How it sends.
-    pub post: Post,
+    /// How it sends, if it does.
+    pub post: Option<Post>,
     /// Folder in which it finds its deliveries, when it takes files.
     pub inbox: Option<PathBuf>,
-    /// Folder in which the hub answers its files, when it sends files.
-    pub receipts: Option<PathBuf>,
 }
 
 /// A party at work.
@@ -144,6 +142,14 @@ impl AtWork {
         &self.desk.script().endpoint
     }
 
+    /// The folder into which it puts its files and in which the hub answers them, when it sends files.
+    pub fn drop_folder(&self) -> Option<&Path> {
+        match &self.way.post {
+            Some(Post::Folder(folder)) => Some(folder),
+            Some(Post::Http { .. }) | None => None,
+        }
+    }
+
     /// Its desk.
     pub fn desk(&self) -> &Desk {
         &self.desk
@@ -157,10 +163,7 @@ impl AtWork {
     /// Whether nothing of it is on the way: no letter half posted, no file unread.
     pub fn is_idle(&self) -> bool {
         let clear = |folder: &Path| folder::is_empty(folder).unwrap_or(false);
-        let taken_in = match &self.way.post {
-            Post::Folder(folder) => clear(folder),
-            Post::Http { .. } => true,
-        };
+        let taken_in = self.drop_folder().is_none_or(clear);
         let read = self.way.inbox.as_deref().is_none_or(clear);
         taken_in && read && self.desk.waiting() == 0 && self.busy.load(Ordering::Acquire) == 0
     }
@@ -168,18 +171,26 @@ impl AtWork {
     /// Hands one message file in.
     pub async fn hand_in(&self, sheet: &Sheet) {
         self.busy.fetch_add(1, Ordering::AcqRel);
-        match self.way.post.send(sheet).await {
-            Ok(Some(sent)) => self.lock().push(sent),
-            Ok(None) => {}
-            Err(error) => self.desk.note(format!("{}: {}", sheet.name, desk::chain(&error))),
+        match &self.way.post {
+            None => self.desk.note(format!("{}: this party has no way to send", sheet.name)),
+            Some(post) => match post.send(sheet).await {
+                Ok(Some(sent)) => self.lock().push(sent),
+                Ok(None) => {}
+                Err(error) => self.desk.note(format!("{}: {}", sheet.name, desk::chain(&error))),
+            },
         }
         self.busy.fetch_sub(1, Ordering::AcqRel);
     }
 
     async fn mail(&self, letter: Letter) {
-        let name = format!("{}.{}", letter.name, self.desk.script().sends.extension);
-        let bytes = desk::encode(self.desk.script().sends.encoding, &letter.body);
-        self.hand_in(&Sheet { name, bytes }).await;
+        match &self.desk.script().sends {
+            None => self.desk.note(format!("{}: this party has no way to send", letter.name)),
+            Some(sends) => {
+                let name = format!("{}.{}", letter.name, sends.extension);
+                let bytes = desk::encode(sends.encoding, &letter.body);
+                self.hand_in(&Sheet { name, bytes }).await;
+            }
+        }
         self.desk.handed_in();
     }
 

@@ -26,8 +26,8 @@ pub struct Script {
     pub name: Name,
     /// How it takes deliveries; none for a party that only sends.
     pub receives: Option<Receives>,
-    /// How it sends.
-    pub sends: Sends,
+    /// How it sends; none for a party that only receives.
+    pub sends: Option<Sends>,
     /// What it does with a record it took, in order.
     #[serde(default, rename = "answer")]
     pub answers: Vec<Answer>,
@@ -278,5 +278,22 @@ impl Program {
             expression: expression.to_owned(),
             source: Box::new(source),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn expressions_read_the_record_the_number_and_the_day() {
+        let program = Program::new("a".into());
+        let scene = Scene::new(&json!({"head": {"no": "7"}}), 3, "2026-03-05 09:30:00");
+        assert_eq!(program.text("got.head.no ~ number ~ today", &scene).unwrap(), "732026-03-05");
+        assert_eq!(program.text("got.none.at_all", &scene).unwrap(), "");
+        assert_eq!(program.text("number", &scene.numbered(9)).unwrap(), "9");
+        assert!(program.holds("got.head.no in ['7']", &scene.numbered(4)).unwrap());
     }
 }

@@ -4,6 +4,7 @@
 
 mod accepted_is_kept;
 mod contract;
+mod demo;
 mod demo_data;
 mod harness;
 mod papers;

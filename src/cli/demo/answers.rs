@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::party::{AtWork, post::Sent};
-use crate::domain::id::{EndpointId, MessageId};
+use crate::domain::{
+    fault::Fault,
+    id::{EndpointId, MessageId},
+};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,15 @@ struct FileEntry {
 struct Refusal {
     code: String,
     detail: String,
+    faults: Vec<Fault>,
+}
+
+impl Refusal {
+    /// What is wrong, each fault with its place.
+    fn text(&self) -> String {
+        let faults = self.faults.iter().map(|fault| format!("; {}: {}", fault.path, fault.text));
+        std::iter::once(self.detail.clone()).chain(faults).collect()
+    }
 }
 
 /// Every answer to these parties.
@@ -88,7 +100,7 @@ fn over_http(endpoint: &EndpointId, sent: &Sent) -> Result<Vec<Answer>, Error> {
             .collect()
     } else {
         let refusal: Refusal = serde_json::from_str(&sent.answer).map_err(unreadable)?;
-        vec![Said::Refused(refusal.code, refusal.detail)]
+        vec![refused(refusal)]
     };
     Ok(said.into_iter().map(|said| answer(endpoint, &sent.name, said)).collect())
 }
@@ -131,9 +143,14 @@ fn texts(folder: &Path, ends: &str) -> Result<Vec<(String, String)>, Error> {
 fn said(message: Option<MessageId>, receipt: Option<&str>, refusal: Option<Refusal>) -> Option<Said> {
     match (message, receipt, refusal) {
         (Some(message), Some(receipt), None) => Some(Said::Accepted(message, receipt.as_bytes().to_vec())),
-        (_, _, Some(refusal)) => Some(Said::Refused(refusal.code, refusal.detail)),
+        (_, _, Some(refusal)) => Some(refused(refusal)),
         _ => None,
     }
+}
+
+fn refused(refusal: Refusal) -> Said {
+    let text = refusal.text();
+    Said::Refused(refusal.code, text)
 }
 
 fn answer(endpoint: &EndpointId, sheet: &str, said: Said) -> Answer {
@@ -161,8 +178,8 @@ mod tests {
 
     #[test]
     fn refusals_are_read_from_batches_and_from_problems() {
-        let problem = r#"{"code":"conflict","detail":"other content","title":"x"}"#;
-        let expected = Said::Refused("conflict".to_owned(), "other content".to_owned());
+        let problem = r#"{"code":"conflict","detail":"no","title":"x","faults":[{"path":"a.b","text":"is wrong"}]}"#;
+        let expected = Said::Refused("conflict".to_owned(), "no; a.b: is wrong".to_owned());
         let batch = over_http(&"e".into(), &sent(200, &format!(r#"[{{"status":409,"problem":{problem}}}]"#)));
         assert_eq!(batch.unwrap()[0].said, expected);
         assert_eq!(over_http(&"e".into(), &sent(422, problem)).unwrap()[0].said, expected);

@@ -14,6 +14,7 @@ mod show;
 mod stage;
 pub mod story;
 pub mod table;
+pub mod tally;
 
 use std::path::PathBuf;
 

@@ -69,7 +69,7 @@ impl Play<'_, '_> {
         show.journey(stage, &stories).await?;
         let audit = Audit { stage, store: &store, answers: &answers, stories: &stories };
         let broken = audit.run().await?;
-        show.verdict(&broken, stories.stories.len())?;
+        show.verdict(&broken, &stories)?;
         Ok(broken)
     }
 }

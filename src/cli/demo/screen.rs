@@ -13,7 +13,9 @@ use serde::Serialize;
 use super::{
     party::{fault::Fault, script::Script},
     promises::{self, Broken},
+    story::Stories,
     table::{Align, Table},
+    tally::Tally,
 };
 use crate::{
     cli::language::Language,
@@ -105,24 +107,11 @@ pub fn progress(out: &mut dyn Write, language: Language, seconds: f64, totals: T
     }
 }
 
-/// What one organisation sent and got.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    sent: usize,
-    delivered: usize,
-    retried: usize,
-    held: usize,
-    parked: usize,
-    signed: usize,
-    answered: usize,
-}
-
 /// The table per level and organisation.
 pub fn organisations(
     out: &mut dyn Write,
     language: Language,
-    store: &promises::Store,
-    registry: &Registry,
+    tallies: &[Tally],
 ) -> io::Result<()> {
     let heads = language.pick(
         "机构|发来|送达|重试|待转报|待人工|签收|反馈",
@@ -132,14 +121,12 @@ pub fn organisations(
     let mut table =
         Table::new(columns.map(|(at, head)| (head, if at == 0 { Align::Left } else { Align::Right })));
     let mut level_before = None;
-    for ((level, organisation), tally) in tallies(store, registry) {
-        if level_before.replace(level) != Some(level) {
-            table.row([heading(language, level).to_owned()]);
+    for tally in tallies {
+        if level_before.replace(tally.level) != Some(tally.level) {
+            table.row([heading(language, tally.level).to_owned()]);
         }
-        let name = match organisation.as_ref() {
-            Some(id) => registry.organisation(id).map_or_else(|| id.to_string(), |one| one.name.to_string()),
-            None => language.pick("（无接收机构）", "(nobody found)").to_owned(),
-        };
+        let nobody = language.pick("（无接收机构）", "(nobody found)");
+        let name = tally.name.as_deref().unwrap_or(nobody);
         let numbers = [
             tally.sent,
             tally.delivered,
@@ -167,41 +154,10 @@ fn heading(language: Language, level: Option<Level>) -> &'static str {
     }
 }
 
-type Place = (Option<Level>, Option<OrganisationId>);
-
-fn tallies(
-    store: &promises::Store,
-    registry: &Registry,
-) -> BTreeMap<(Option<Level>, Option<OrganisationId>), Tally> {
-    let place = |id: Option<&OrganisationId>| -> Place {
-        let level = id.and_then(|id| registry.organisation(id)).map(|one| registry.level_of(one));
-        (level, id.cloned())
-    };
-    let mut tallies: BTreeMap<Place, Tally> = BTreeMap::new();
-    for routed in store.messages.values() {
-        tallies.entry(place(Some(&routed.organisation))).or_default().sent += 1;
-    }
-    for row in &store.deliveries {
-        let tally = tallies.entry(place(row.organisation.as_ref())).or_default();
-        tally.delivered += usize::from(row.state == Transport::Delivered);
-        tally.retried += usize::from(row.attempts > 1);
-        tally.held += usize::from(row.state == Transport::Held);
-        tally.parked += usize::from(row.state == Transport::Parked);
-        let signed = matches!(row.acknowledgement, Acknowledgement::Signed | Acknowledgement::Answered);
-        tally.signed += usize::from(signed);
-        tally.answered += usize::from(row.acknowledgement == Acknowledgement::Answered);
-    }
-    tallies
-}
-
 /// How many messages of each kind there were.
-pub fn kinds(out: &mut dyn Write, language: Language, store: &promises::Store) -> io::Result<()> {
-    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
-    for routed in store.messages.values() {
-        *counts.entry(routed.kind).or_default() += 1;
-    }
+pub fn kinds(out: &mut dyn Write, language: Language, counts: &BTreeMap<Kind, usize>) -> io::Result<()> {
     let counted: Vec<String> = counts
-        .into_iter()
+        .iter()
         .map(|(kind, count)| format!("{} {count}", language.pick(kind.row().chinese, kind.as_str())))
         .collect();
     writeln!(out, "  {}", counted.join(language.pick("，", ", ")))
@@ -252,6 +208,21 @@ pub fn trail(
 
 fn clock(at: jiff::Timestamp) -> String {
     Offset::constant(8).to_datetime(at).strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// How each case ended.
+pub fn stories(
+    out: &mut dyn Write,
+    language: Language,
+    stories: &Stories,
+    broken: &[Broken],
+) -> io::Result<()> {
+    for story in &stories.stories {
+        let is_this = |one: &Broken| matches!(one, Broken::Story { case, .. } if *case == story.id);
+        let mark = if broken.iter().any(is_this) { '✗' } else { '✓' };
+        writeln!(out, "  {mark} {}  {}", language.pick(&story.name.zh, &story.name.en), story.basis)?;
+    }
+    Ok(())
 }
 
 /// The verdict.

@@ -11,6 +11,7 @@ use super::{
     screen::{self, Journey, Totals},
     stage::Stage,
     story::Stories,
+    tally,
 };
 use crate::{
     cli::{
@@ -102,11 +103,14 @@ impl<'o> Show<'o> {
         self.result["totals"] = json!(Totals::of(store));
         self.result["receipts"] = json!(receipts);
         self.result["refused"] = json!(refused);
+        let (kinds, tallies) = (tally::kinds(store), tally::organisations(store, &stage.registry));
+        self.result["kinds"] = json!(kinds);
+        self.result["organisations"] = json!(tallies);
         self.says("\n各机构收发情况", "\nWhat each organisation sent and got")?;
         if self.is_for_people() {
             let language = self.output.language;
-            screen::kinds(self.output.to, language, store)?;
-            screen::organisations(self.output.to, language, store, &stage.registry)?;
+            screen::kinds(self.output.to, language, &kinds)?;
+            screen::organisations(self.output.to, language, &tallies)?;
         }
         let messages = store.messages.len();
         let repeated = receipts.saturating_sub(messages);
@@ -151,17 +155,20 @@ impl<'o> Show<'o> {
     }
 
     /// Whether the promises were kept.
-    pub(super) fn verdict(&mut self, broken: &[Broken], stories: usize) -> Result<(), Error> {
-        self.result["stories"] = json!(stories);
+    pub(super) fn verdict(&mut self, broken: &[Broken], stories: &Stories) -> Result<(), Error> {
+        let count = stories.stories.len();
+        self.result["stories"] = json!(count);
         self.result["broken"] = broken.iter().map(ToString::to_string).collect();
         if !self.is_for_people() {
             return Ok(self.output.json(&self.result)?);
         }
         self.says(
-            &format!("\n核对：双方台账逐件比对，{stories} 个案例逐一核对，回执与封存验签"),
-            &format!("\nThe books of both sides, {stories} cases, receipts and seals were checked"),
+            &format!("\n核对：双方台账逐件比对，{count} 个案例逐一核对，回执与封存验签"),
+            &format!("\nThe books of both sides, {count} cases, receipts and seals were checked"),
         )?;
-        Ok(screen::verdict(self.output.to, self.output.language, broken)?)
+        let language = self.output.language;
+        screen::stories(self.output.to, language, stories, broken)?;
+        Ok(screen::verdict(self.output.to, language, broken)?)
     }
 
     /// Where everything still runs.

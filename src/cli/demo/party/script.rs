@@ -5,7 +5,7 @@
 //! `number` (a running number of the party), `today` and `now` (China time). They are the party's own
 //! program and know nothing of the hub's mappings.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use minijinja::{Environment, UndefinedBehavior, Value, value::Serde};
 use serde::Deserialize;
@@ -192,24 +192,24 @@ pub struct Scene(Value);
 impl Scene {
     /// A record on the table, at `now` in China time (`YYYY-MM-DD HH:MM:SS`).
     pub fn new(got: &serde_json::Value, number: u32, now: &str) -> Self {
-        Self(Value::from_iter([
+        Self(Value::from(BTreeMap::from([
             ("got", Value::from(Serde(got))),
             ("number", Value::from(number)),
             ("now", Value::from(now)),
             ("today", Value::from(now.split(' ').next().unwrap_or_default())),
-        ]))
+        ])))
     }
 
     /// The same with another running number.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
         let read = |name| self.0.get_attr(name).unwrap_or_default();
-        Self(Value::from_iter([
+        Self(Value::from(BTreeMap::from([
             ("got", read("got")),
             ("number", Value::from(number)),
             ("now", read("now")),
             ("today", read("today")),
-        ]))
+        ])))
     }
 }
 

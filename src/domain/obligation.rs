@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::id::{OrganisationId, RuleId};
@@ -109,13 +109,4 @@ pub enum ObligationState {
     Met,
     /// Called off with its delivery.
     Released,
-}
-
-/// Closes obligations when a message answers them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// When.
-    pub at: Timestamp,
-    /// Duties it meets.
-    pub duties: Vec<Duty>,
 }

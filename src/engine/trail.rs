@@ -18,8 +18,6 @@ pub const REFUSED: &str = "message.refused";
 pub const SUPERSEDED: &str = "delivery.superseded";
 /// An attempt ended.
 pub const ATTEMPTED: &str = "delivery.attempted";
-/// A lease ended unsettled.
-pub const LEASE_EXPIRED: &str = "delivery.lease_expired";
 /// A person operated on a delivery.
 pub const OPERATED: &str = "delivery.operated";
 /// An endpoint was paused by its breaker.

@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn refusals_are_read_from_batches_and_from_problems() {
-        let problem = r#"{"code":"conflict","detail":"no","title":"x","faults":[{"path":"a.b","text":"is wrong"}]}"#;
+        let problem =
+            r#"{"code":"conflict","detail":"no","title":"x","faults":[{"path":"a.b","text":"is wrong"}]}"#;
         let expected = Said::Refused("conflict".to_owned(), "no; a.b: is wrong".to_owned());
         let batch = over_http(&"e".into(), &sent(200, &format!(r#"[{{"status":409,"problem":{problem}}}]"#)));
         assert_eq!(batch.unwrap()[0].said, expected);

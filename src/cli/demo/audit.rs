@@ -127,13 +127,15 @@ impl Audit<'_> {
         let Some(message) = story.message(store.as_ref()).await.map_err(Failure::from)? else {
             return Ok(vec![format!("message {} of {} was never accepted", story.key, story.organisation)]);
         };
-        let rows: Vec<_> = self.store.deliveries.iter().filter(|row| row.message == message).cloned().collect();
+        let rows: Vec<_> =
+            self.store.deliveries.iter().filter(|row| row.message == message).cloned().collect();
         Ok(story.wrongs(&rows))
     }
 
     async fn seals(&self) -> Result<Vec<Broken>, Error> {
         self.stage.hub.seal().await?;
-        let origin = Origin::new(&*self.stage.settings.seal.origin).map_err(|error| failed(error.to_string()))?;
+        let origin =
+            Origin::new(&*self.stage.settings.seal.origin).map_err(|error| failed(error.to_string()))?;
         let keys = app::load::public_keys(&self.stage.settings)?;
         let report = seal::verify(self.stage.hub.store().as_ref(), origin, keys).await?;
         let holds = report.is_intact() && report.unsealed == 0 && report.sealed > 0;

@@ -6,6 +6,7 @@ pub mod answers;
 mod audit;
 pub mod books;
 pub mod day;
+pub mod file;
 pub mod party;
 mod play;
 pub mod promises;

@@ -87,11 +87,7 @@ fn accepted(answers: &[Answer]) -> Vec<MessageId> {
 }
 
 /// Shows progress while a half is handed in; ends only by an error.
-async fn lines(
-    books: &mut Books,
-    show: &mut Show<'_>,
-    begun: Instant,
-) -> Error {
+async fn lines(books: &mut Books, show: &mut Show<'_>, begun: Instant) -> Error {
     let mut ticks = interval(LOOK * LOOKS_A_LINE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

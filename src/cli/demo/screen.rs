@@ -108,11 +108,7 @@ pub fn progress(out: &mut dyn Write, language: Language, seconds: f64, totals: T
 }
 
 /// The table per level and organisation.
-pub fn organisations(
-    out: &mut dyn Write,
-    language: Language,
-    tallies: &[Tally],
-) -> io::Result<()> {
+pub fn organisations(out: &mut dyn Write, language: Language, tallies: &[Tally]) -> io::Result<()> {
     let heads = language.pick(
         "机构|发来|送达|重试|待转报|待人工|签收|反馈",
         "organisation|sent|delivered|retried|held|parked|signed|answered",

@@ -75,7 +75,10 @@ impl<'o> Show<'o> {
     /// Which half of the day begins.
     pub(super) fn half(&mut self, half: Half) -> Result<(), Error> {
         match half {
-            Half::Morning => self.says("\n上午：审批部门报送审批信息与审批结果", "\nMorning: approvers send progress and results"),
+            Half::Morning => self.says(
+                "\n上午：审批部门报送审批信息与审批结果",
+                "\nMorning: approvers send progress and results",
+            ),
             Half::Afternoon => self.says(
                 "\n下午：监管反馈、行政处罚、风险预警，以及对上午结果的更正",
                 "\nAfternoon: feedback, penalties, risk warnings, corrections of the morning",

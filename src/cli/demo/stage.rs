@@ -177,7 +177,11 @@ impl Stage {
         let inbox = match (script.receives.as_ref().map(|receives| receives.by), outbound) {
             (Some(Channel::Folder), Some(OutboundConnector::File(folder))) => Some(folder.clone()),
             (Some(Channel::Http), Some(OutboundConnector::Http(_))) | (None, None) => None,
-            _ => return Err(failed(format!("party {endpoint} receives by another way than its adapter sends"))),
+            _ => {
+                return Err(failed(format!(
+                    "party {endpoint} receives by another way than its adapter sends"
+                )));
+            }
         };
         Ok(Way { post, inbox })
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{answers::Answer, party::script::Name};
+use super::{answers::Answer, file, party::script::Name};
 use crate::{
     domain::{
         decision::ParkReason,
@@ -83,35 +83,10 @@ fn first() -> u32 {
     1
 }
 
-/// Why the stories cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Not readable.
-    #[error("cannot read {path}")]
-    Read {
-        /// Which.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Not stories.
-    #[error("{path} does not hold stories")]
-    Syntax {
-        /// Which.
-        path: String,
-        /// Why.
-        #[source]
-        source: Box<toml::de::Error>,
-    },
-}
-
 impl Stories {
     /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let named = || path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: named(), source })?;
-        toml::from_str(&text).map_err(|source| Error::Syntax { path: named(), source: Box::new(source) })
+    pub fn read(path: &Path) -> Result<Self, file::Error> {
+        file::read(path)
     }
 }
 

@@ -10,7 +10,10 @@ use std::{collections::BTreeMap, path::Path};
 use minijinja::{Environment, UndefinedBehavior, Value, value::Serde};
 use serde::Deserialize;
 
-use super::fault::{Fault, Refused};
+use super::{
+    super::file,
+    fault::{Fault, Refused},
+};
 use crate::{
     domain::id::{DeliveryId, EndpointId},
     mapping::codec::{Codec, Encoding},
@@ -121,24 +124,6 @@ pub struct Answer {
 /// Why a script does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not readable.
-    #[error("cannot read {path}")]
-    Read {
-        /// Which.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Not a script.
-    #[error("{path} is not a party's script")]
-    Syntax {
-        /// Which.
-        path: String,
-        /// Why.
-        #[source]
-        source: Box<toml::de::Error>,
-    },
     /// An expression does not hold for the record.
     #[error("expression `{expression}` of party {endpoint} fails")]
     Expression {
@@ -170,11 +155,8 @@ pub enum Error {
 
 impl Script {
     /// Reads a script.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.display().to_string(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| Error::Syntax { path: path.display().to_string(), source: Box::new(source) })
+    pub fn read(path: &Path) -> Result<Self, file::Error> {
+        file::read(path)
     }
 }
 

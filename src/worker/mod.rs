@@ -11,6 +11,7 @@ mod inbound;
 mod judge;
 mod outbound;
 mod program;
+mod redact;
 pub mod run;
 pub mod watch;
 

@@ -1,6 +1,6 @@
 //! The way out: a delivery becomes a parcel in the target's form, and the target can be asked for it.
 //!
-//! Expressions see `record` (the message in canonical JSON), `kind`, and `delivery` with `id`, `message`, `attempt`,
+//! Expressions see `record` (the message in canonical JSON, less what this recipient must not see), `kind`, and `delivery` with `id`, `message`, `attempt`,
 //! `organisation`, `on_behalf_of`, `part`, `share`, `lane_sequence`, `accepted_at` and `relays`.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,6 +13,7 @@ use super::{
     adapter::Compiler,
     judge::{Judge, VARIABLES},
     program::Program,
+    redact,
 };
 use crate::{
     config::adapter::{self as config, DeliveryIdAt},
@@ -217,7 +218,10 @@ fn unmapped(faults: &[fault::Fault]) -> Fault {
 }
 
 fn record(work: &Work) -> Result<Value, Fault> {
-    serde_json::from_slice(&work.body).map_err(|_| Fault("the message is not json".to_owned()))
+    let mut record =
+        serde_json::from_slice(&work.body).map_err(|_| Fault("the message is not json".to_owned()))?;
+    redact::apply(work.redaction, &mut record);
+    Ok(record)
 }
 
 fn context(work: &Work) -> Map<String, Value> {

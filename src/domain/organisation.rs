@@ -137,9 +137,12 @@ impl Organisation {
         self.lines.contains(line)
     }
 
-    /// Whether it takes 公开 only, and natural persons without their numbers.
+    /// Whether it publishes what it gets, so that it takes 公开 only, and natural persons without their
+    /// numbers. 行业信用信息系统 publish too, as 国家企业信用信息公示系统 does.
     pub fn is_public_audience(&self) -> bool {
-        self.roles.iter().any(|role| matches!(role, Role::CreditPlatform | Role::Website))
+        let publishes =
+            |role: &Role| matches!(role, Role::CreditPlatform | Role::IndustryCredit | Role::Website);
+        self.roles.iter().any(publishes)
     }
 
     /// Whether it exists on `day`.

@@ -2,8 +2,8 @@
 //! another body decided.
 
 use liandong::domain::{
-    decision::{ParkReason, Part, Verdict},
-    message::{AddressRole, LicenceKey, Payload, PenaltyEvent, PublicityLevel},
+    decision::{ParkReason, Part, Redaction, Verdict},
+    message::{AddressRole, LicenceKey, Payload, PenaltyEvent, PublicityLevel, SubjectKind},
 };
 
 use super::*;
@@ -94,10 +94,25 @@ fn credit_platform_industry_credit_and_supervision_platform_are_told() {
 }
 
 #[test]
-fn a_penalty_that_is_not_public_stays_from_the_credit_platform() {
+fn a_penalty_that_is_not_public_stays_from_who_publishes() {
     let mut message = penalty("610902-scjgj", FOOD_SUPERVISION, Some("610902001"));
     message.publicity.level = PublicityLevel::NotPublic;
-    assert!(!recipients(&decided(&message)).contains(&"610900-xypt"));
+    let ids = decided(&message);
+    for publisher in ["610900-xypt", "610000-qyxy"] {
+        assert!(!recipients(&ids).contains(&publisher), "{publisher}");
+    }
+}
+
+#[test]
+fn who_publishes_gets_a_person_without_the_number() {
+    let mut message = penalty("610902-scjgj", FOOD_SUPERVISION, Some("610902001"));
+    let subject = message.subject.as_mut().unwrap();
+    subject.kind = SubjectKind::NaturalPerson;
+    let decision = decided(&message);
+    for publisher in ["610900-xypt", "610000-qyxy"] {
+        assert_eq!(to(&decision, publisher).redaction, Redaction::PersonalNumbers, "{publisher}");
+    }
+    assert_eq!(to(&decision, "610000-hlwjg").redaction, Redaction::None);
 }
 
 #[test]

@@ -44,6 +44,19 @@ fn feedback_that_answers_nothing_goes_to_the_same_level_approver_of_the_item_at_
 }
 
 #[test]
+fn a_department_that_serves_a_zone_tells_the_zones_approver_of_what_lies_there() {
+    let of = |source: &str, item: &str, place: &str| {
+        let message = with_item(feedback(source), ItemFamily::Approval, item);
+        at(message, AddressRole::Operating, place)
+    };
+    let told = |message: &Message| recipients(&decided(message)).join(" ");
+    assert_eq!(told(&of("610900-wjw", HYGIENE, "610900-GX")), "610900-GX-xzspj");
+    assert_eq!(told(&of("610900-GX-scjgj", FOOD, "610902004")), "610900-GX-xzspj");
+    assert_eq!(told(&of("610900-wjw", HYGIENE, "610902001")), "610900-xzspj");
+    assert_eq!(told(&of("610902-sthjj", EMISSION, "610902001")), "610900-sthjj", "no county approves it");
+}
+
+#[test]
 fn feedback_on_nothing_known_is_parked() {
     assert_eq!(parked(&decided(&feedback("610902-scjgj"))), [ParkReason::NoCrossWalk]);
 }

@@ -20,7 +20,7 @@ pub(super) fn at_level<'a>(places: &[Place], scope: &Scope<'_, 'a>, facts: &Fact
         return Expansion { found, ..Expansion::default() };
     }
     of_items(scope, facts, |item, expansion| {
-        let level = speaking_level(item, facts);
+        let level = speaking_level(item, places, facts);
         let ground = if level == Some(facts.level.of_departments()) && facts.level > Level::County {
             Crossing::AboveTownship
         } else {
@@ -194,11 +194,24 @@ fn approvers<'a>(
     }
 }
 
-/// The speaking level when it exercises the item, else the nearest level above that does, else any.
-fn speaking_level(item: &ApprovalItem, facts: &Facts<'_>) -> Option<Level> {
+/// The level the sender speaks at when that level exercises the item, else the nearest level above that
+/// does, else any.
+fn speaking_level(item: &ApprovalItem, places: &[Place], facts: &Facts<'_>) -> Option<Level> {
     let levels = item.exercise.levels_on(facts.today);
-    let above = levels.iter().filter(|&&level| level <= facts.level).max();
-    above.or_else(|| levels.iter().max()).copied()
+    let served = served_level(item, places, facts).filter(|level| levels.contains(level));
+    let above = || levels.iter().filter(|&&level| level <= facts.level).max();
+    served.or_else(|| above().or_else(|| levels.iter().max()).copied())
+}
+
+/// Level of the division that the sender serves on the item's line and in which the matter lies: what a
+/// department of the city does for a zone, it does beside the zone's approver.
+fn served_level(item: &ApprovalItem, places: &[Place], facts: &Facts<'_>) -> Option<Level> {
+    let divisions = facts.registry.divisions();
+    let place = places.iter().find_map(|&place| facts.place(place))?;
+    let services = facts.source.serves.iter().filter(|service| service.line == item.line);
+    let served = services.flat_map(|service| &service.divisions);
+    let around = served.filter(|served| divisions.lies_in(place, served, facts.today));
+    around.filter_map(|code| divisions.get(code)).map(|division| division.level).max()
 }
 
 /// The deepest level that exercises the item and in which one of the places lies.

@@ -4,8 +4,11 @@
 //! No hub runs here; the demo itself shows that what is decided also arrives.
 
 mod adapters;
+mod day;
 mod messages;
+mod outbound;
 mod programs;
+mod stories;
 
 use std::path::{Path, PathBuf};
 

@@ -65,10 +65,10 @@ impl Totals {
 pub fn party(out: &mut dyn Write, language: Language, script: &Script) -> io::Result<()> {
     let name = language.pick(&script.name.zh, &script.name.en);
     let faults: Vec<String> = script.faults.iter().map(|fault| said(language, fault)).collect();
-    match faults.is_empty() {
-        true => writeln!(out, "  · {name}"),
-        false => writeln!(out, "  · {name}  ✗ {}", faults.join(language.pick("；", "; "))),
+    if faults.is_empty() {
+        return writeln!(out, "  · {name}");
     }
+    writeln!(out, "  · {name}  ✗ {}", faults.join(language.pick("；", "; ")))
 }
 
 fn said(language: Language, fault: &Fault) -> String {

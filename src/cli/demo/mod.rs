@@ -5,6 +5,7 @@
 pub mod answers;
 mod audit;
 pub mod books;
+mod clock;
 pub mod day;
 pub mod file;
 pub mod party;

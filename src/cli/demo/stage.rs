@@ -11,10 +11,13 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::party::{
-    AtWork, Party, Way,
-    post::Post,
-    script::{Channel, Script, Sends},
+use super::{
+    clock::DayClock,
+    party::{
+        AtWork, Party, Way,
+        post::Post,
+        script::{Channel, Script, Sends},
+    },
 };
 use crate::{
     app::{self, Hub, Outside},
@@ -103,9 +106,9 @@ impl Stage {
         given: &Settings,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(DayClock::start());
         let parties = parties(&world.join("parties"), &clock)?;
-        let home = Home::make(clock.as_ref())?;
+        let home = Home::make(&SystemClock)?;
         let configuration = home.configuration();
         fs::write(&configuration, hub_toml(&home.path, given)?).map_err(cannot("write", &configuration))?;
         copy_adapters(&world.join("adapters"), &home.path.join("adapters"), &parties)?;

@@ -1,0 +1,48 @@
+//! The clock of the demo: its day is always the same one, so that terms, licences and 公示截止期 of its
+//! messages stand to the day as they were written. From the start on it goes as every clock does.
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::port::clock::Clock;
+
+/// The day: a Monday, when the messages of the days before are handed in.
+const BEGIN: Timestamp = Timestamp::constant(1_795_395_600, 0);
+
+/// The demo's time.
+#[derive(Debug)]
+pub(super) struct DayClock {
+    started: Instant,
+}
+
+impl DayClock {
+    /// Begins the day.
+    pub(super) fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Clock for DayClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        BEGIN.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{civil::Weekday, tz::Offset};
+
+    use super::*;
+
+    #[test]
+    fn the_day_begins_on_a_monday_at_nine_and_goes_on() {
+        let begin = Offset::constant(8).to_datetime(BEGIN);
+        assert_eq!(begin.to_string(), "2026-11-23T09:00:00");
+        assert_eq!(begin.weekday(), Weekday::Monday);
+        let clock = DayClock::start();
+        let first = clock.now();
+        assert!(first >= BEGIN && clock.now() >= first);
+    }
+}

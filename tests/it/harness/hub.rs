@@ -1,22 +1,41 @@
 //! A hub as its user runs it: the binary, its own data directory, free ports; ended by the test.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use liandong::{
+    port::store::Trail as _,
+    store::sqlite::{Options, SqliteStore},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// How long anything is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at what is waited for.
+const STEP: Duration = Duration::from_millis(20);
+
+/// Ports that tests give to hubs.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 12_000;
 
 /// A configured hub that may be started, killed and started again.
 #[derive(Debug)]
 pub(crate) struct Hub {
     home: tempfile::TempDir,
     child: Option<Child>,
+    environment: Vec<(String, String)>,
     pub(crate) http: String,
+    admin: String,
+    client: reqwest::Client,
 }
 
 impl Hub {
@@ -43,7 +62,18 @@ impl Hub {
             calendar = root.join("calendar/holidays.csv").display(),
         );
         fs::write(home.path().join("hub.toml"), text).unwrap();
-        Self { home, child: None, http }
+        Self { home, child: None, environment: Vec::new(), http, admin, client: client() }
+    }
+
+    /// Sets a key of the configuration, as `retry.min_ms`, for what is run from now on.
+    pub(crate) fn set(&mut self, key: &str, value: impl std::fmt::Display) {
+        let name = format!("LIANDONG__{}", key.to_uppercase().replace('.', "__"));
+        self.environment.push((name, value.to_string()));
+    }
+
+    /// Sets a variable of the environment, for what is run from now on.
+    pub(crate) fn variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts it and waits until it says that it runs.
@@ -70,9 +100,14 @@ impl Hub {
         child.wait().unwrap().code()
     }
 
+    /// Runs a command; what came of it.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).arg("--json").output().unwrap()
+    }
+
     /// Runs a command against it; its JSON output.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).arg("--json").output().unwrap();
+        let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
         serde_json::from_slice(&output.stdout).unwrap()
@@ -83,8 +118,95 @@ impl Hub {
         self.ask(&["token", "new", endpoint, "--endpoint", endpoint])["token"].as_str().unwrap().to_owned()
     }
 
+    /// Looks something up as an operator.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.operate(Method::GET, path, None).await;
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    }
+
+    /// Asks for something as an operator; status and answer.
+    pub(crate) async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let note = fs::read_to_string(self.data().join("hub.json")).unwrap();
+        let note: Value = serde_json::from_str(&note).unwrap();
+        let mut request = self.client.request(method, format!("http://{}{path}", self.http));
+        request = request.bearer_auth(note["token"].as_str().unwrap());
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    /// Does something to a delivery as an operator; it must be possible.
+    pub(crate) async fn order(&self, delivery: &str, operation: &str) -> Value {
+        let path = format!("/v1/deliveries/{delivery}/{operation}");
+        let body = json!({ "reason": "ordered by a test" });
+        let (status, answer) = self.operate(Method::POST, &path, Some(body)).await;
+        assert_eq!(status, 200, "{operation}: {answer}");
+        answer
+    }
+
+    /// A delivery with its attempts.
+    pub(crate) async fn delivery(&self, id: &str) -> Value {
+        self.get(&format!("/v1/deliveries/{id}")).await
+    }
+
+    /// Waits until a delivery is in a state; the delivery.
+    pub(crate) async fn until(&self, id: &str, state: &str) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let delivery = self.delivery(id).await;
+            if delivery["state"] == state {
+                return delivery;
+            }
+            assert!(Instant::now() < end, "{id} is not {state}: {delivery}");
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    /// How many deliveries are in each state.
+    pub(crate) async fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for row in self.get("/v1/counts").await.as_array().unwrap() {
+            let state = row["state"].as_str().unwrap().to_owned();
+            *counts.entry(state).or_default() += row["deliveries"].as_u64().unwrap();
+        }
+        counts
+    }
+
+    /// The trail of a message, as far as it is written.
+    pub(crate) async fn trail(&self, message: &str) -> Vec<Value> {
+        self.get(&format!("/v1/messages/{message}/trail")).await.as_array().unwrap().clone()
+    }
+
+    /// The value of a metric, its labels included in the name as they are written; 0 when it is not there.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let answer = self.client.get(format!("http://{}/metrics", self.admin)).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Every sealed entry of a hub that was stopped, in order.
+    pub(crate) async fn sealed(&self) -> Vec<Value> {
+        let store = SqliteStore::open(&Options::new(self.data())).unwrap();
+        assert_eq!(store.unsealed_count().await.unwrap().0, 0, "a stopped hub has sealed all");
+        let entries = store.sealed(0, 1_000_000).await.unwrap();
+        let bodies = entries.iter().map(|entry| serde_json::from_slice(&entry.body).unwrap()).collect();
+        store.close().await.unwrap();
+        bodies
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_liandong"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.configuration()).args(arguments);
         command
     }
@@ -103,9 +225,25 @@ impl Drop for Hub {
     }
 }
 
-/// An address nobody listens on now.
+/// A client as a department's system has one.
+pub(crate) fn client() -> reqwest::Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::new()
+}
+
+/// An address nobody listens on now. It lies below the ports that the system gives to connections of its
+/// own accord, so that it is still free when a hub comes back to it.
 pub(crate) fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(step < PORTS, "no port is free");
+        let address = format!("127.0.0.1:{}", FIRST_PORT + (start + step) % PORTS);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// Waits until `holds`, at most `limit`; false when it never did.
@@ -115,7 +253,12 @@ pub(crate) async fn wait_until(limit: Duration, mut holds: impl FnMut() -> bool)
         if holds() {
             return true;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(STEP).await;
     }
     holds()
+}
+
+/// Waits until `holds`; fails with `what` was waited for.
+pub(crate) async fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    assert!(wait_until(PATIENCE, holds).await, "waited in vain: {what}");
 }

@@ -9,5 +9,6 @@ mod demo_data;
 mod harness;
 mod papers;
 mod right_level;
+mod same_twice_is_once;
 mod source;
 mod tidy;

@@ -103,12 +103,7 @@ impl Committer {
             Verdict::Duplicate { message, receipt } => {
                 Answer::Accepted(Accepted { message, receipt_of: ReceiptOf::Earlier, receipt })
             }
-            Verdict::Conflict { message } => Answer::Refused(Refusal::new(
-                Code::Conflict,
-                format!(
-                    "other content was accepted under this key and revision as message {message}; send a correction with the next revision"
-                ),
-            )),
+            Verdict::Conflict { message } => Answer::Refused(super::conflict(message)),
             Verdict::Stale { highest } => Answer::Refused(Refusal::new(
                 Code::Stale,
                 format!(

@@ -5,12 +5,12 @@ use crate::{
         fault::Fault,
         id::DeliveryId,
         kind::Kind,
-        message::{Message, Payload},
+        message::{Message, MessageKey, Payload},
         route::{self, AnsweredMessage, Cause, History},
     },
     port::{
         intake::{Code, Refusal},
-        store::{AnsweredRow, DeliveryRow, HistoryRequest, Store},
+        store::{AnsweredRow, DeliveryRow, HistoryRequest, StandingRow, Store},
     },
     proto::Wire,
 };
@@ -50,6 +50,17 @@ pub(super) async fn find(store: &dyn Store, message: &Message) -> Result<Past, R
         known_revision: row.known_revision,
         delivery: row.delivery,
     })
+}
+
+/// What stands under a key and revision.
+pub(super) async fn standing(
+    store: &dyn Store,
+    key: MessageKey,
+    revision: u32,
+) -> Result<Option<StandingRow>, Refusal> {
+    let request = HistoryRequest { standing: Some((key, revision)), ..HistoryRequest::default() };
+    let row = store.history(request).await.map_err(|error| super::unavailable(&error))?;
+    Ok(row.standing)
 }
 
 fn request(message: &Message) -> HistoryRequest {

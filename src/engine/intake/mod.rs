@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc, time::Instant};
 use async_trait::async_trait;
 pub use commit::Committer;
 use metrics::{counter, histogram};
-use prepare::{Prepared, Preparer};
+use prepare::{Prepared, Preparer, Stop};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,7 +22,10 @@ use super::{
     world::Worlds,
 };
 use crate::{
-    domain::id::EndpointId,
+    domain::{
+        id::{EndpointId, MessageId},
+        message::MessageKey,
+    },
     evidence::digest::{ContentKey, Digest},
     port::{
         clock::Clock,
@@ -108,7 +111,7 @@ impl Intake for Reception {
                 Ok((prepared_key, receiver)) => {
                     waiting.push(Waiting { index, submission, key: prepared_key, receiver });
                 }
-                Err(refusal) => results[index] = Some(self.refused(&submission, refusal).await),
+                Err(stop) => results[index] = Some(self.stopped(&submission, stop).await),
             }
         }
         self.finish(&mut waiting, &mut results).await;
@@ -126,7 +129,7 @@ impl Intake for Reception {
 struct Waiting {
     index: usize,
     submission: Submission,
-    key: crate::domain::message::MessageKey,
+    key: MessageKey,
     receiver: oneshot::Receiver<Answer>,
 }
 
@@ -140,7 +143,7 @@ impl Reception {
         submission: &Submission,
         waiting: &mut Vec<Waiting>,
         results: &mut Results,
-    ) -> Result<(crate::domain::message::MessageKey, oneshot::Receiver<Answer>), Refusal> {
+    ) -> Result<(MessageKey, oneshot::Receiver<Answer>), Stop> {
         let now = self.clock.now();
         let mut prepared = self.preparer.prepare(submission, now).await?;
         if waiting.iter().any(|other| other.key == prepared.message.key) {
@@ -168,8 +171,8 @@ impl Reception {
         for Waiting { index, submission, receiver, .. } in waiting.drain(..) {
             let result = self.answer(&submission, receiver).await;
             results[index] = Some(match result {
-                Ok(accepted) => Ok(accepted),
-                Err(refusal) => self.refused(&submission, refusal).await,
+                Ok(accepted) => Ok(counted(&submission, accepted)),
+                Err(stop) => self.stopped(&submission, stop).await,
             });
         }
     }
@@ -179,17 +182,25 @@ impl Reception {
         &self,
         submission: &Submission,
         mut receiver: oneshot::Receiver<Answer>,
-    ) -> Result<Accepted, Refusal> {
+    ) -> Result<Accepted, Stop> {
         for _ in 0..REROUTES {
             match receiver.await.map_err(|_| closing())? {
-                Answer::Accepted(accepted) => return Ok(counted(submission, accepted)),
-                Answer::Refused(refusal) => return Err(refusal),
+                Answer::Accepted(accepted) => return Ok(accepted),
+                Answer::Refused(refusal) => return Err(refusal.into()),
                 Answer::Moved => {
                     receiver = self.queue(self.preparer.prepare(submission, self.clock.now()).await?)?;
                 }
             }
         }
-        Err(Refusal::new(Code::Unavailable, "other revisions of this message keep arriving; send it again"))
+        let text = "other revisions of this message keep arriving; send it again";
+        Err(Refusal::new(Code::Unavailable, text).into())
+    }
+
+    async fn stopped(&self, submission: &Submission, stop: Stop) -> Result<Accepted, Refusal> {
+        match stop {
+            Stop::Stands(accepted) => Ok(counted(submission, accepted)),
+            Stop::Refused(refusal) => self.refused(submission, refusal).await,
+        }
     }
 
     async fn refused(&self, submission: &Submission, refusal: Refusal) -> Result<Accepted, Refusal> {
@@ -227,6 +238,13 @@ fn counted(submission: &Submission, accepted: Accepted) -> Accepted {
 
 fn closing() -> Refusal {
     Refusal::new(Code::Unavailable, "the hub is stopping; send it again when it is back")
+}
+
+fn conflict(message: MessageId) -> Refusal {
+    let detail = format!(
+        "other content was accepted under this key and revision as message {message}; send a correction with the next revision"
+    );
+    Refusal::new(Code::Conflict, detail)
 }
 
 /// What a store error means to a sender.

@@ -18,11 +18,11 @@ use crate::{
     engine::world::{World, Worlds},
     evidence::{
         canonical,
-        digest::{ContentKey, Salt},
+        digest::{ContentKey, Digest, Salt},
     },
     port::{
-        intake::{Code, Refusal, Submission},
-        store::{Effect, Sha256Digest, Store},
+        intake::{Accepted, Code, ReceiptOf, Refusal, Submission},
+        store::{Effect, Sha256Digest, StandingRow, Store},
     },
     proto::Wire,
 };
@@ -41,6 +41,20 @@ pub(super) struct Prepared {
     pub(super) effects: Vec<Effect>,
 }
 
+/// Why nothing is to be committed.
+pub(super) enum Stop {
+    /// It may not be accepted.
+    Refused(Refusal),
+    /// It was accepted before, though by now it would be refused.
+    Stands(Accepted),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// Prepares submissions.
 #[derive(Debug)]
 pub(super) struct Preparer {
@@ -54,20 +68,58 @@ impl Preparer {
         Self { store, worlds, content_key }
     }
 
-    /// Everything that can be said before the commit.
-    pub(super) async fn prepare(&self, submission: &Submission, now: Timestamp) -> Result<Prepared, Refusal> {
+    /// Everything that can be said before the commit. What is refused is first looked for among what was
+    /// accepted, since an acceptance is not judged again (promise 2).
+    pub(super) async fn prepare(&self, submission: &Submission, now: Timestamp) -> Result<Prepared, Stop> {
         let world = self.worlds.current();
         let (wire, message) = read(submission, &world.registry)?;
+        let (key, revision) = (message.key.clone(), message.revision);
+        let content = canonical_form(&wire)?;
+        match self.route(submission, message, content.clone(), &world, now).await {
+            Err(refusal) if !refusal.code.retryable() => {
+                let standing = history::standing(self.store.as_ref(), key, revision).await?;
+                Err(standing.map_or(Stop::Refused(refusal), |standing| {
+                    self.compare(standing, &submission.received, &content)
+                }))
+            }
+            routed => Ok(routed?),
+        }
+    }
+
+    fn compare(&self, standing: StandingRow, received: &[u8], canonical: &[u8]) -> Stop {
+        let same = standing.received_digest.0 == *Digest::of(received).as_bytes()
+            || standing.content_digest == self.content_digest(canonical);
+        if !same {
+            return Stop::Refused(super::conflict(standing.message));
+        }
+        Stop::Stands(Accepted {
+            message: standing.message,
+            receipt_of: ReceiptOf::Earlier,
+            receipt: standing.receipt,
+        })
+    }
+
+    fn content_digest(&self, canonical: &[u8]) -> Sha256Digest {
+        Sha256Digest(*self.content_key.digest(canonical).as_bytes())
+    }
+
+    async fn route(
+        &self,
+        submission: &Submission,
+        message: Message,
+        canonical: Bytes,
+        world: &World,
+        now: Timestamp,
+    ) -> Result<Prepared, Refusal> {
         let history = history::find(self.store.as_ref(), &message).await?;
         let effects = effects::of(&message, &history, &world.registry, now)?;
-        let decision = decide(&message, &world, &history.facts, now)?;
-        let canonical = canonical_form(&wire)?;
+        let decision = decide(&message, world, &history.facts, now)?;
         let salt = Salt::generate().map_err(|error| {
             tracing::error!(%error, "no randomness for a salt");
             Refusal::new(Code::Unavailable, "the hub cannot take messages now; nothing was changed")
         })?;
         Ok(Prepared {
-            content_digest: Sha256Digest(*self.content_key.digest(&canonical).as_bytes()),
+            content_digest: self.content_digest(&canonical),
             decision_json: to_json(&decision)?,
             endpoint: submission.endpoint.clone(),
             received: submission.received.clone(),

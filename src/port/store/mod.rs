@@ -22,7 +22,7 @@ pub use deliveries::{
 pub use obligations::{Obligation, Obligations};
 pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
-    OrganisationCount, Page, Query, Selector, TrailRow,
+    OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{EntryId, Error};
+use super::{EntryId, Error, Sha256Digest};
 use crate::domain::{
     decision::{ParkReason, Part},
     delivery::{Acknowledgement, Transport},
@@ -51,6 +51,8 @@ pub struct HistoryRequest {
     pub answers_key: Option<(crate::domain::kind::Kind, Box<str>)>,
     /// A delivery a receipt is about.
     pub delivery: Option<DeliveryId>,
+    /// What stands under a key and revision.
+    pub standing: Option<(MessageKey, u32)>,
 }
 
 /// What the store knows.
@@ -68,6 +70,21 @@ pub struct HistoryRow {
     pub answered: Option<AnsweredRow>,
     /// The delivery a receipt is about.
     pub delivery: Option<DeliveryRow>,
+    /// What stands under the key and revision asked for.
+    pub standing: Option<StandingRow>,
+}
+
+/// An accepted message as far as it tells the same from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingRow {
+    /// Its id.
+    pub message: MessageId,
+    /// SHA-256 of the bytes received.
+    pub received_digest: Sha256Digest,
+    /// Keyed digest of the canonical form.
+    pub content_digest: Sha256Digest,
+    /// Its receipt, verbatim.
+    pub receipt: Bytes,
 }
 
 /// A message that another one answers.

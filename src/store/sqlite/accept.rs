@@ -3,16 +3,12 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStore, change::Change, effect, error::why_unfit, insert, tally::Tally, value::Columns as _,
-    writer::Care,
+    SqliteStore, change::Change, effect, error::why_unfit, history, insert, tally::Tally, writer::Care,
 };
-use crate::{
-    domain::id::MessageId,
-    port::store::{Accept, Acceptance, Effect, Error, Verdict},
-};
+use crate::port::store::{Accept, Acceptance, Effect, Error, Verdict};
 
 #[async_trait]
 impl Accept for SqliteStore {
@@ -124,22 +120,14 @@ fn refused(connection: &Connection, acceptance: &Acceptance) -> Result<Option<Ve
 }
 
 fn standing_key(connection: &Connection, acceptance: &Acceptance) -> Result<Option<Verdict>, Error> {
-    let key = &acceptance.key;
-    let verdict = connection
-        .prepare_cached(include_str!("sql/key_standing.sql"))?
-        .query_row(
-            params![key.business_key, key.kind.as_str(), key.organisation.as_str(), acceptance.revision],
-            |row| {
-                let message = MessageId(row.id("id")?);
-                let same = row.get::<_, [u8; 32]>("received_digest")? == acceptance.received_digest.0
-                    || row.get::<_, [u8; 32]>("content_digest")? == acceptance.content_digest.0;
-                if same {
-                    Ok(Verdict::Duplicate { message, receipt: row.get::<_, Vec<u8>>("receipt")?.into() })
-                } else {
-                    Ok(Verdict::Conflict { message })
-                }
-            },
-        )
-        .optional()?;
-    Ok(verdict)
+    let standing = history::standing(connection, &acceptance.key, acceptance.revision)?;
+    Ok(standing.map(|standing| {
+        let same = standing.received_digest == acceptance.received_digest
+            || standing.content_digest == acceptance.content_digest;
+        if same {
+            Verdict::Duplicate { message: standing.message, receipt: standing.receipt }
+        } else {
+            Verdict::Conflict { message: standing.message }
+        }
+    }))
 }

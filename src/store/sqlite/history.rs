@@ -13,7 +13,7 @@ use crate::{
         kind::Kind,
         message::{LicenceKey, MessageKey},
     },
-    port::store::{AnsweredRow, Error, HistoryRequest, HistoryRow},
+    port::store::{AnsweredRow, Error, HistoryRequest, HistoryRow, Sha256Digest, StandingRow},
 };
 
 /// Answers each part of the request.
@@ -44,7 +44,33 @@ pub(super) fn history(connection: &Connection, request: &HistoryRequest) -> Resu
             .optional()?,
         None => None,
     };
+    if let Some((key, revision)) = &request.standing {
+        history.standing = standing(connection, key, *revision)?;
+    }
     Ok(history)
+}
+
+/// What stands under a key and revision.
+pub(super) fn standing(
+    connection: &Connection,
+    key: &MessageKey,
+    revision: u32,
+) -> Result<Option<StandingRow>, Error> {
+    let standing = connection
+        .prepare_cached(include_str!("sql/key_standing.sql"))?
+        .query_row(
+            params![key.business_key, key.kind.as_str(), key.organisation.as_str(), revision],
+            |row| {
+                Ok(StandingRow {
+                    message: MessageId(row.id("id")?),
+                    received_digest: Sha256Digest(row.get("received_digest")?),
+                    content_digest: Sha256Digest(row.get("content_digest")?),
+                    receipt: row.get::<_, Vec<u8>>("receipt")?.into(),
+                })
+            },
+        )
+        .optional()?;
+    Ok(standing)
 }
 
 fn highest(connection: &Connection, key: &MessageKey) -> Result<Option<u32>, Error> {

@@ -22,6 +22,7 @@ on_every_backend!(
     history_tells_revision_and_recipients,
     history_finds_the_answered_message_by_id_and_by_key,
     history_tells_the_delivery_of_a_receipt,
+    history_tells_what_stands_under_a_key_and_revision,
     deliveries_are_listed_by_each_filter_in_order_of_acceptance,
     every_state_is_listed_by_itself,
     a_listing_is_read_in_pages,
@@ -230,4 +231,20 @@ async fn a_read_sees_what_was_written_before_it(backend: &dyn Backend) {
         accept(&*store, &draft, at(0)).await;
         assert!(store.message(draft.id()).await.unwrap().is_some(), "message {number}");
     }
+}
+
+async fn history_tells_what_stands_under_a_key_and_revision(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let first = Draft::new("K-1");
+    accept(&*store, &first, at(0)).await;
+    let standing = async |revision| {
+        let request =
+            HistoryRequest { standing: Some((first.0.key.clone(), revision)), ..HistoryRequest::default() };
+        store.history(request).await.unwrap().standing
+    };
+    let found = standing(1).await.unwrap();
+    assert_eq!((found.message, &found.receipt), (first.id(), &first.0.receipt));
+    assert_eq!(found.received_digest, first.0.received_digest);
+    assert_eq!(found.content_digest, first.0.content_digest);
+    assert_eq!(standing(2).await, None);
 }

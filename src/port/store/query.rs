@@ -215,8 +215,12 @@ pub struct AttemptRow {
     pub status: Option<u16>,
     /// Detail.
     pub detail: String,
-    /// SHA-256 of the bytes sent, hex.
+    /// SHA-256 of the bytes sent, hex; none when nothing was.
     pub sent_digest: Option<String>,
+    /// SHA-256 of the answer's bytes, hex; none without an answer.
+    pub answer_digest: Option<String>,
+    /// Version of the adapter's configuration.
+    pub adapter_version: String,
 }
 
 /// Whose trail.

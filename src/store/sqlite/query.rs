@@ -212,6 +212,8 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         status: row.get("status")?,
         detail: row.get("detail")?,
         sent_digest: row.get::<_, Option<[u8; 32]>>("sent_digest")?.map(hex::encode),
+        answer_digest: row.get::<_, Option<[u8; 32]>>("answer_digest")?.map(hex::encode),
+        adapter_version: row.get("adapter_version")?,
     })
 }
 

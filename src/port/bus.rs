@@ -97,10 +97,15 @@ pub struct Work {
     pub body: Bytes,
 }
 
-/// Fences a lease: rises with each lease of a delivery.
+/// Fences a lease: rises with each lease of a delivery, from [`LeaseToken::FIRST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaseToken(pub u64);
+
+impl LeaseToken {
+    /// The first that a delivery is given.
+    pub const FIRST: Self = Self(1);
+}
 
 /// How one attempt ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

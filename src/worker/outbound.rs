@@ -27,7 +27,7 @@ use crate::{
         condition::{Condition, Holds},
     },
     port::{
-        bus::Work,
+        bus::{LeaseToken, Work},
         connector::{Answer, Parcel},
     },
 };
@@ -154,10 +154,11 @@ impl Adapter {
         self.outbound.as_ref().map_or(Outcome::Ours, |outbound| outbound.judge.outcome(answer))
     }
 
-    /// Whether the target is asked before this attempt: an earlier one may have reached it.
+    /// Whether the target is asked before this attempt: under an earlier lease it may have been reached,
+    /// though a person has let the attempts be counted anew since.
     pub(super) fn asks_first(&self, work: &Work) -> bool {
         let asks = self.outbound.as_ref().is_some_and(|outbound| outbound.on_unknown == OnUnknown::Ask);
-        asks && (work.attempt > 1 || work.first_attempt_at.is_some())
+        asks && work.lease > LeaseToken::FIRST
     }
 
     /// The question whether the target has a delivery: its body is the query.

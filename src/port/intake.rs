@@ -26,7 +26,8 @@ pub trait Intake: fmt::Debug + Send + Sync {
     /// Accepts or refuses each submission on its own; the answers are in the order given.
     async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Accepted, Refusal>>;
 
-    /// Keeps in the trail that a known sender handed in something unreadable.
+    /// Counts and keeps in the trail that a known sender handed in something unreadable; `received` is empty
+    /// where nobody read it.
     async fn note_unreadable(&self, endpoint: &EndpointId, received: &[u8], refusal: &Refusal);
 }
 

@@ -62,7 +62,9 @@ pub(super) async fn adapter(
     let endpoint = identity.endpoint()?;
     if endpoint.as_str() != name {
         let detail = format!("this token speaks as '{endpoint}', not as '{name}'");
-        return Err(Refusal::new(Code::Forbidden, detail).into());
+        let refusal = Refusal::new(Code::Forbidden, detail);
+        api.parts.intake.note_unreadable(endpoint, &body, &refusal).await;
+        return Err(refusal.into());
     }
     match api.parts.translate.translate(endpoint, &body) {
         Ok(submissions) => batch(&api, submissions.into_iter().map(Ok).collect()).await,

@@ -121,7 +121,8 @@ impl Intake for Reception {
     }
 
     async fn note_unreadable(&self, endpoint: &EndpointId, received: &[u8], refusal: &Refusal) {
-        self.note(endpoint, Some(received), refusal).await;
+        counter!(MESSAGES_REFUSED, "code" => refusal.code.as_str()).increment(1);
+        self.note(endpoint, Some(received).filter(|bytes| !bytes.is_empty()), refusal).await;
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
     domain::id::EndpointId,
     engine::{
         EndpointPolicy,
+        census::Census,
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
         intake::{self, Committer, Queue, Reception},
@@ -320,7 +321,12 @@ impl Base {
             settle,
             every: Duration::from_millis(settings.dispatch.idle_scan_ms),
         };
+        let census = Census {
+            store: Arc::clone(&self.shared),
+            every: Duration::from_millis(settings.dispatch.idle_scan_ms),
+        };
         back.spawn("reconcile", reconcile.run(back.token().clone()));
+        back.spawn("census", census.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
         back.spawn("metrics", upkeep(self.outside.metrics.clone(), back.token().clone()));
         back

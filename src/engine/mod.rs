@@ -2,6 +2,7 @@
 //! bus, a clock, a signer and the world (registry, rules, calendar).
 
 pub mod breaker;
+pub mod census;
 pub mod desk;
 pub mod dispatch;
 pub mod intake;

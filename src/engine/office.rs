@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use base64::Engine as _;
+use metrics::counter;
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +12,11 @@ use super::{
     trail::{self, About},
 };
 use crate::{
-    domain::id::{DeliveryId, EndpointId},
+    domain::{
+        decision::ParkReason,
+        delivery::Transport,
+        id::{DeliveryId, EndpointId},
+    },
     evidence::digest::Digest,
     port::{
         clock::Clock,
@@ -20,6 +25,7 @@ use crate::{
             DeliveryFilter, NewToken, NotPossible, Operated, Operation, Page, Scope, Sha256Digest, Store,
         },
     },
+    task::metrics::PARKED,
 };
 
 /// Bytes of randomness in a token.
@@ -54,6 +60,9 @@ impl Operations for Office {
         let data = json!({ "operation": said(&operation), "operator": by.operator, "reason": by.reason });
         let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), data, now);
         let operated = self.store.operate(delivery, operation, entry, now).await??;
+        if operated.to == Transport::Parked {
+            counter!(PARKED, "reason" => ParkReason::ByOperator.as_str()).increment(1);
+        }
         self.desk.ready(&operated.ready);
         Ok(operated)
     }

@@ -18,8 +18,10 @@ pub const ATTEMPTS: &str = "liandong_delivery_attempts_total";
 pub const ATTEMPT_DURATION: &str = "liandong_delivery_attempt_duration_seconds";
 /// From acceptance to the target's confirmation; label `kind`.
 pub const END_TO_END: &str = "liandong_end_to_end_duration_seconds";
-/// Deliveries parked by an attempt; label `reason`.
+/// Deliveries parked, from the start, by an attempt or by a person; label `reason`.
 pub const PARKED: &str = "liandong_deliveries_parked_total";
+/// Deliveries now, as the store has them, so also after a restart; label `state`.
+pub const DELIVERIES: &str = "liandong_deliveries";
 /// Deliveries with workers now; label `endpoint`.
 pub const IN_FLIGHT: &str = "liandong_deliveries_in_flight";
 /// Breaker of an endpoint: 0 closed, 1 probing, 2 open; label `endpoint`.
@@ -43,7 +45,8 @@ pub fn describe() {
     describe_counter!(ATTEMPTS, Unit::Count, "attempts ended, by endpoint and outcome");
     describe_histogram!(ATTEMPT_DURATION, Unit::Seconds, "duration of one attempt, by endpoint");
     describe_histogram!(END_TO_END, Unit::Seconds, "from acceptance to the target's confirmation, by kind");
-    describe_counter!(PARKED, Unit::Count, "deliveries parked by an attempt, by reason");
+    describe_counter!(PARKED, Unit::Count, "deliveries parked, by reason");
+    describe_gauge!(DELIVERIES, Unit::Count, "deliveries now, by state");
     describe_gauge!(IN_FLIGHT, Unit::Count, "deliveries with workers now, by endpoint");
     describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");
     describe_counter!(LEASES_EXPIRED, Unit::Count, "leases that ended unsettled");

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream::FuturesOrdered};
 use jiff::Timestamp;
-use metrics::histogram;
+use metrics::{counter, histogram};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::{Answer, Job, Queue, prepare::Prepared, unavailable};
 use crate::{
     domain::{
-        decision::{PlannedDelivery, Start},
+        decision::{ParkReason, PlannedDelivery, Start},
         id::{DeliveryId, MessageId},
     },
     engine::{
@@ -28,7 +28,10 @@ use crate::{
             self, Acceptance, Moment, NewDelivery, NewObligation, NewState, Sha256Digest, Store, Verdict,
         },
     },
-    task::{Failure, metrics::INTAKE_BATCH},
+    task::{
+        Failure,
+        metrics::{INTAKE_BATCH, PARKED},
+    },
 };
 
 /// Batches on their way to the disk at once: one commits while the next is made.
@@ -82,11 +85,11 @@ impl Committer {
                 Ok(made) => made,
                 Err(waiting) => return refuse_all(waiting),
             };
-            let ids: Vec<_> = acceptances.iter().map(|it| (it.id, it.receipt.clone())).collect();
+            let said: Vec<_> = acceptances.iter().map(Said::of).collect();
             match self.store.accept(acceptances, now).await {
                 Ok(verdicts) => {
-                    for ((verdict, (id, receipt)), reply) in verdicts.into_iter().zip(ids).zip(waiting) {
-                        self.answer(verdict, id, receipt, reply);
+                    for ((verdict, said), reply) in verdicts.into_iter().zip(said).zip(waiting) {
+                        self.answer(verdict, said, reply);
                     }
                 }
                 Err(error) => refuse_store(&error, waiting),
@@ -94,9 +97,13 @@ impl Committer {
         }
     }
 
-    fn answer(&self, verdict: Verdict, id: MessageId, receipt: bytes::Bytes, reply: oneshot::Sender<Answer>) {
+    fn answer(&self, verdict: Verdict, said: Said, reply: oneshot::Sender<Answer>) {
+        let Said { id, receipt, parked } = said;
         let answer = match verdict {
             Verdict::Accepted { ready } => {
+                for reason in parked {
+                    counter!(PARKED, "reason" => reason.as_str()).increment(1);
+                }
                 self.desk.ready(&ready);
                 Answer::Accepted(Accepted { message: id, receipt_of: ReceiptOf::First, receipt })
             }
@@ -143,6 +150,24 @@ impl Committer {
                 Err(waiting)
             }
         }
+    }
+}
+
+/// What is still needed of an acceptance once the store has it.
+struct Said {
+    id: MessageId,
+    receipt: bytes::Bytes,
+    /// Reasons of the deliveries that are parked from the start.
+    parked: Vec<ParkReason>,
+}
+
+impl Said {
+    fn of(acceptance: &Acceptance) -> Self {
+        let parked = acceptance.deliveries.iter().filter_map(|delivery| match delivery.start {
+            NewState::Parked { reason, .. } => Some(reason),
+            NewState::Ready | NewState::Held { .. } => None,
+        });
+        Self { id: acceptance.id, receipt: acceptance.receipt.clone(), parked: parked.collect() }
     }
 }
 
@@ -240,7 +265,7 @@ fn delivery(id: DeliveryId, planned: &PlannedDelivery, ids: &[DeliveryId], momen
         Start::Held { after, relay } => match ids.get(*after) {
             Some(after) => NewState::Held { after: *after, moment, relay: relay.clone() },
             None => NewState::Parked {
-                reason: crate::domain::decision::ParkReason::Ours,
+                reason: ParkReason::Ours,
                 detail: format!("the rule {} holds it after a delivery that does not exist", planned.rule)
                     .into(),
             },

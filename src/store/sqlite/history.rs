@@ -58,17 +58,14 @@ pub(super) fn standing(
 ) -> Result<Option<StandingRow>, Error> {
     let standing = connection
         .prepare_cached(include_str!("sql/key_standing.sql"))?
-        .query_row(
-            params![key.business_key, key.kind.as_str(), key.organisation.as_str(), revision],
-            |row| {
-                Ok(StandingRow {
-                    message: MessageId(row.id("id")?),
-                    received_digest: Sha256Digest(row.get("received_digest")?),
-                    content_digest: Sha256Digest(row.get("content_digest")?),
-                    receipt: row.get::<_, Vec<u8>>("receipt")?.into(),
-                })
-            },
-        )
+        .query_row(params![key.business_key, key.kind.as_str(), key.organisation.as_str(), revision], |row| {
+            Ok(StandingRow {
+                message: MessageId(row.id("id")?),
+                received_digest: Sha256Digest(row.get("received_digest")?),
+                content_digest: Sha256Digest(row.get("content_digest")?),
+                receipt: row.get::<_, Vec<u8>>("receipt")?.into(),
+            })
+        })
         .optional()?;
     Ok(standing)
 }

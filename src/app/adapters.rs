@@ -82,6 +82,12 @@ impl Adapters {
             .collect()
     }
 
+    /// Longest attempt at any endpoint that receives, milliseconds: a lease lasts longer.
+    pub(super) fn longest_attempt_ms(&self) -> u64 {
+        let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
+        receiving.map(|adapter| adapter.limits().timeout_ms).max().unwrap_or_default()
+    }
+
     /// How the hub treats each endpoint: its own numbers, else those of the settings.
     pub(super) fn policies(&self, settings: &Settings) -> Result<HashMap<EndpointId, EndpointPolicy>, Error> {
         self.all
@@ -186,7 +192,6 @@ fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPoli
             pause_ms: adapter.breaker.pause_ms.unwrap_or(settings.breaker.pause_ms),
         },
         on_unknown: adapter.outbound.as_ref().map(|outbound| outbound.on_unknown).unwrap_or_default(),
-        timeout_ms: adapter.limits.timeout_ms,
     })
 }
 

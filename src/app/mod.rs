@@ -299,12 +299,13 @@ impl Base {
             bus: Arc::clone(&self.bus),
             clock: Arc::clone(&self.outside.clock),
             desk: Arc::clone(&self.desk),
+            settle: settle.clone(),
             limits: DispatchLimits {
                 claim_limit: settings.dispatch.claim_limit,
                 lease_margin_ms: settings.dispatch.lease_margin_ms,
                 idle_scan_ms: settings.dispatch.idle_scan_ms,
             },
-            timeout_ms: self.policies.values().map(|policy| policy.timeout_ms).max().unwrap_or_default(),
+            timeout_ms: self.adapters.longest_attempt_ms(),
         };
         core.spawn("dispatch", dispatch.run(core.token().clone()));
         core.spawn("settle", settle.run());

@@ -3,7 +3,7 @@
 //! Memory only, rebuilt at start: the store is the truth. Bounded by the number of endpoints.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     domain::id::{DeliveryId, EndpointId},
-    port::{bus::Work, store::Want},
+    port::{
+        bus::{LeaseToken, Work},
+        store::Want,
+    },
     task::metrics::{BREAKER, IN_FLIGHT},
 };
 
@@ -31,13 +34,15 @@ pub struct Desk {
 #[derive(Debug)]
 struct Places {
     by_endpoint: BTreeMap<EndpointId, Place>,
+    /// Endpoints that have work though nobody here serves them.
+    strangers: BTreeSet<EndpointId>,
     due: Option<Timestamp>,
 }
 
 #[derive(Debug)]
 struct Place {
     policy: EndpointPolicy,
-    in_flight: HashSet<DeliveryId>,
+    in_flight: HashSet<(DeliveryId, LeaseToken)>,
     breaker: Breaker,
     look: Look,
 }
@@ -65,19 +70,19 @@ impl Desk {
                 )
             })
             .collect();
-        Self { places: Mutex::new(Places { by_endpoint, due: None }), bell: Notify::new() }
+        let places = Places { by_endpoint, strangers: BTreeSet::new(), due: None };
+        Self { places: Mutex::new(places), bell: Notify::new() }
     }
 
-    /// Endpoints that may have something ready.
+    /// Endpoints that may have something ready. One that nobody here serves is looked at too: its work is
+    /// claimed to be parked, since nothing waits in silence (promise 3).
     pub fn ready(&self, endpoints: &[EndpointId]) {
         if endpoints.is_empty() {
             return;
         }
         let mut places = self.lock();
         for endpoint in endpoints {
-            if let Some(place) = places.by_endpoint.get_mut(endpoint) {
-                place.look = Look::Needed;
-            }
+            places.look_at(endpoint);
         }
         drop(places);
         self.bell.notify_one();
@@ -101,7 +106,8 @@ impl Desk {
     /// Room at endpoints worth looking at, and marks them as looked at.
     pub fn wants(&self, claim_limit: usize, now: Timestamp) -> Vec<Want> {
         let mut places = self.lock();
-        let mut wants = Vec::new();
+        let strangers = std::mem::take(&mut places.strangers).into_iter();
+        let mut wants: Vec<_> = strangers.map(|endpoint| Want { endpoint, limit: claim_limit }).collect();
         for (endpoint, place) in &mut places.by_endpoint {
             let limit = place.room(now).min(claim_limit);
             if place.look == Look::Needed && limit > 0 {
@@ -117,16 +123,16 @@ impl Desk {
         let mut places = self.lock();
         for piece in work {
             if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint) {
-                place.in_flight.insert(piece.delivery);
+                place.in_flight.insert((piece.delivery, piece.lease));
             }
         }
         for want in wants {
             let taken = work.iter().filter(|piece| piece.endpoint == want.endpoint).count();
-            if let Some(place) = places.by_endpoint.get_mut(&want.endpoint) {
+            if let Some(place) = places.by_endpoint.get(&want.endpoint) {
                 place.show(&want.endpoint);
-                if taken == want.limit {
-                    place.look = Look::Needed;
-                }
+            }
+            if taken == want.limit {
+                places.look_at(&want.endpoint);
             }
         }
     }
@@ -135,19 +141,17 @@ impl Desk {
     pub fn unclaimed(&self, wants: &[Want]) {
         let mut places = self.lock();
         for want in wants {
-            if let Some(place) = places.by_endpoint.get_mut(&want.endpoint) {
-                place.look = Look::Needed;
-            }
+            places.look_at(&want.endpoint);
         }
     }
 
-    /// A delivery is no longer with a worker.
-    pub fn returned(&self, endpoint: &EndpointId, delivery: DeliveryId) {
+    /// A lease is no longer with a worker; a later one of the same delivery may be.
+    pub fn returned(&self, work: &Work) {
         let mut places = self.lock();
-        if let Some(place) = places.by_endpoint.get_mut(endpoint) {
-            place.in_flight.remove(&delivery);
+        if let Some(place) = places.by_endpoint.get_mut(&work.endpoint) {
+            place.in_flight.remove(&(work.delivery, work.lease));
             place.look = Look::Needed;
-            place.show(endpoint);
+            place.show(&work.endpoint);
         }
         drop(places);
         self.bell.notify_one();
@@ -214,6 +218,15 @@ pub enum Health {
     Sick,
 }
 
+impl Places {
+    fn look_at(&mut self, endpoint: &EndpointId) {
+        match self.by_endpoint.get_mut(endpoint) {
+            Some(place) => place.look = Look::Needed,
+            None => drop(self.strangers.insert(endpoint.clone())),
+        }
+    }
+}
+
 impl Place {
     fn room(&self, now: Timestamp) -> usize {
         match self.breaker.passage(now) {
@@ -234,15 +247,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::{super::breaker::BreakerPolicy, *};
-    use crate::{
-        domain::{
-            decision::{Part, Redaction},
-            delivery::OnUnknown,
-            id::MessageId,
-            kind::Kind,
-            retry,
-        },
-        port::bus::LeaseToken,
+    use crate::domain::{
+        decision::{Part, Redaction},
+        delivery::OnUnknown,
+        id::MessageId,
+        kind::Kind,
+        retry,
     };
 
     fn desk(window: usize) -> Desk {
@@ -251,7 +261,6 @@ mod tests {
             retry: retry::Policy::default(),
             breaker: BreakerPolicy { failures: 1, pause_ms: 1000 },
             on_unknown: OnUnknown::Park,
-            timeout_ms: 1000,
         };
         Desk::new([("a".into(), policy), ("b".into(), policy)].into())
     }
@@ -293,8 +302,22 @@ mod tests {
         assert_eq!(limits(&wants), [("a", 2), ("b", 2)]);
         desk.claimed(&wants, &[work("a", 1), work("a", 2)]);
         assert!(desk.wants(100, at(0)).is_empty(), "a is full, b gave less than asked");
-        desk.returned(&"a".into(), work("a", 1).delivery);
+        desk.returned(&work("a", 1));
         assert_eq!(limits(&desk.wants(100, at(0))), [("a", 1)]);
+    }
+
+    #[test]
+    fn work_of_an_endpoint_that_nobody_serves_is_claimed_until_there_is_none() {
+        let desk = desk(1);
+        drop(desk.wants(2, at(0)));
+        desk.ready(&["c".into()]);
+        let wants = desk.wants(2, at(0));
+        assert_eq!(limits(&wants), [("c", 2)]);
+        desk.claimed(&wants, &[work("c", 1), work("c", 2)]);
+        let wants = desk.wants(2, at(0));
+        assert_eq!(limits(&wants), [("c", 2)], "it gave all it was asked for");
+        desk.claimed(&wants, &[work("c", 3)]);
+        assert!(desk.wants(2, at(0)).is_empty());
     }
 
     #[test]
@@ -302,9 +325,21 @@ mod tests {
         let desk = desk(1);
         let wants = desk.wants(100, at(0));
         desk.claimed(&wants, &[work("a", 1)]);
-        desk.returned(&"a".into(), work("a", 7).delivery);
+        desk.returned(&work("a", 7));
         assert_eq!(desk.in_flight(), 1);
         assert!(desk.wants(100, at(0)).is_empty());
+    }
+
+    #[test]
+    fn a_late_end_of_an_earlier_lease_leaves_the_later_one_in_flight() {
+        let desk = desk(1);
+        let wants = desk.wants(100, at(0));
+        let later = Work { lease: LeaseToken(2), ..work("a", 1) };
+        desk.claimed(&wants, std::slice::from_ref(&later));
+        desk.returned(&work("a", 1));
+        assert_eq!(desk.in_flight(), 1);
+        desk.returned(&later);
+        assert_eq!(desk.in_flight(), 0);
     }
 
     #[test]

@@ -6,10 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::Desk;
+use super::{
+    desk::Desk,
+    settle::{Settle, Teller},
+};
 use crate::{
+    domain::delivery::Outcome,
     port::{
-        bus::{Bus, Work},
+        bus::{self, AttemptRecord, Bus, Work, WorkOutcome},
         clock::Clock,
         store::{self, Claim, Store, Want},
     },
@@ -38,6 +42,8 @@ pub struct Dispatch {
     pub clock: Arc<dyn Clock>,
     /// What is with workers.
     pub desk: Arc<Desk>,
+    /// Settles what nobody can send.
+    pub settle: Settle,
     /// Limits.
     pub limits: DispatchLimits,
     /// Longest time-out of any endpoint, milliseconds.
@@ -99,8 +105,7 @@ impl Dispatch {
         match self.store.claim(claim, now).await {
             Ok(work) => {
                 self.desk.claimed(wants, &work);
-                self.send(work).await;
-                Ok(())
+                self.send(work).await
             }
             Err(error) => {
                 self.desk.unclaimed(wants);
@@ -110,11 +115,33 @@ impl Dispatch {
         }
     }
 
-    /// What the bus does not take keeps its lease; the reconciler gives it back when the lease ends.
-    async fn send(&self, work: Vec<Work>) {
+    /// Work of an endpoint without workers is parked at once. Else what the bus does not take keeps its
+    /// lease; the reconciler gives it back when the lease ends.
+    async fn send(&self, work: Vec<Work>) -> Result<(), Failure> {
+        let mut unserved = Vec::new();
         for (error, work) in self.bus.send_work(work).await {
             tracing::warn!(delivery = %work.delivery, endpoint = %work.endpoint, %error, "bus did not take work");
+            if let bus::Error::UnknownEndpoint(endpoint) = error {
+                let said = format!("endpoint {endpoint} has no adapter that sends here; nothing was sent");
+                unserved.push(self.unsent(work, said));
+            }
         }
+        if unserved.is_empty() { Ok(()) } else { self.settle.settle(unserved, Teller::Hub).await }
+    }
+
+    fn unsent(&self, work: Work, said: String) -> WorkOutcome {
+        let now = self.clock.now();
+        let attempt = AttemptRecord {
+            started_at: now,
+            ended_at: now,
+            peer: "".into(),
+            sent_digest: None,
+            answer_digest: None,
+            status: None,
+            detail: said.into(),
+            adapter_version: "".into(),
+        };
+        WorkOutcome { work, outcome: Outcome::Ours, attempt }
     }
 }
 

@@ -28,6 +28,4 @@ pub struct EndpointPolicy {
     pub breaker: BreakerPolicy,
     /// What an unknown outcome leads to.
     pub on_unknown: OnUnknown,
-    /// Longest attempt, milliseconds.
-    pub timeout_ms: u64,
 }

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
-use super::{dispatch::tolerate, settle::Settle};
+use super::{
+    dispatch::tolerate,
+    settle::{Settle, Teller},
+};
 use crate::{
     domain::delivery::Outcome,
     port::{
@@ -59,7 +62,8 @@ impl Reconcile {
             }
             counter!(LEASES_EXPIRED).increment(count as u64);
             tracing::warn!(count, "leases ended without an outcome");
-            self.settle.settle(expired.into_iter().map(|lease| outcome(lease, now)).collect()).await?;
+            let outcomes = expired.into_iter().map(|lease| outcome(lease, now)).collect();
+            self.settle.settle(outcomes, Teller::Hub).await?;
         }
     }
 }

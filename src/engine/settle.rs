@@ -40,6 +40,15 @@ const BATCH: usize = 500;
 /// How long a store that is out of order is left alone.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Who tells how an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// The worker, which spoke to the target.
+    Worker,
+    /// The hub itself: the lease ended or nothing could be sent, which says nothing of the target.
+    Hub,
+}
+
 /// The settling task.
 #[derive(Clone, Debug)]
 pub struct Settle {
@@ -62,12 +71,12 @@ impl Settle {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.settle(batch).await?;
+            self.settle(batch, Teller::Worker).await?;
         }
     }
 
     /// Settles a batch; waits for a store that is out of order, since an outcome must not be lost.
-    pub async fn settle(&self, batch: Vec<WorkOutcome>) -> Result<(), Failure> {
+    pub async fn settle(&self, batch: Vec<WorkOutcome>, teller: Teller) -> Result<(), Failure> {
         let settlements: Vec<_> = batch.iter().map(|outcome| self.settlement(outcome)).collect();
         let settled = loop {
             match self.store.settle(settlements.clone(), self.clock.now()).await {
@@ -77,7 +86,7 @@ impl Settle {
             tokio::time::sleep(PAUSE).await;
         };
         for ((outcome, settlement), settled) in batch.iter().zip(&settlements).zip(settled) {
-            self.after(outcome, settlement, settled).await?;
+            self.after(outcome, settlement, settled, teller).await?;
         }
         Ok(())
     }
@@ -110,10 +119,10 @@ impl Settle {
         match (&outcome.outcome, policy) {
             (Outcome::Delivered, _) => Next::Delivered,
             (Outcome::Permanent, _) => Next::Parked { reason: ParkReason::Refused },
-            (Outcome::Ours, _) | (_, None) => Next::Parked { reason: ParkReason::Ours },
-            (Outcome::Unknown, Some(policy)) if policy.on_unknown == OnUnknown::Park => {
+            (Outcome::Unknown, policy) if policy.is_none_or(|policy| policy.on_unknown == OnUnknown::Park) => {
                 Next::Parked { reason: ParkReason::OutcomeUnknown }
             }
+            (Outcome::Ours, _) | (_, None) => Next::Parked { reason: ParkReason::Ours },
             (Outcome::Throttled { wait_ms }, Some(policy)) => {
                 again(&policy.retry, outcome, *wait_ms, self.clock.now())
             }
@@ -128,31 +137,32 @@ impl Settle {
         outcome: &WorkOutcome,
         settlement: &Settlement,
         settled: Settled,
+        teller: Teller,
     ) -> Result<(), Failure> {
-        let endpoint = &outcome.work.endpoint;
-        count(outcome, settlement);
-        let health = match outcome.outcome {
-            Outcome::Delivered | Outcome::Permanent => Some(Health::Well),
-            Outcome::Transient | Outcome::Unknown => Some(Health::Sick),
-            Outcome::Throttled { .. } | Outcome::Ours => None,
-        };
-        if let Some(change) = health.and_then(|health| self.desk.answered(endpoint, health, self.clock.now()))
-        {
-            self.tell(endpoint, change).await?;
-        }
+        let work = &outcome.work;
+        count_attempt(outcome);
         match settled {
-            Settled::Applied { ready } | Settled::LateSuccess { ready } => self.desk.ready(&ready),
+            Settled::Applied { ready } | Settled::LateSuccess { ready } => {
+                count_state(outcome, settlement);
+                self.desk.ready(&ready);
+                if let Next::Scheduled { at } = settlement.next {
+                    self.desk.due(at);
+                }
+                if teller == Teller::Worker
+                    && let Some(health) = health(&outcome.outcome)
+                    && let Some(change) = self.desk.answered(&work.endpoint, health, self.clock.now())
+                {
+                    self.tell(&work.endpoint, change).await?;
+                }
+            }
             Settled::LateIgnored => {
-                tracing::info!(delivery = %outcome.work.delivery, "outcome came after its lease, recorded only");
+                tracing::info!(delivery = %work.delivery, "outcome came after its lease, recorded only");
             }
             Settled::Unknown => {
-                tracing::warn!(delivery = %outcome.work.delivery, "outcome of a lease that was never given, dropped");
+                tracing::warn!(delivery = %work.delivery, "outcome of a lease that was never given, dropped");
             }
         }
-        if let Next::Scheduled { at } = settlement.next {
-            self.desk.due(at);
-        }
-        self.desk.returned(endpoint, outcome.work.delivery);
+        self.desk.returned(work);
         Ok(())
     }
 
@@ -167,12 +177,24 @@ impl Settle {
     }
 }
 
-fn count(outcome: &WorkOutcome, settlement: &Settlement) {
+fn health(outcome: &Outcome) -> Option<Health> {
+    match outcome {
+        Outcome::Delivered | Outcome::Permanent => Some(Health::Well),
+        Outcome::Transient | Outcome::Unknown => Some(Health::Sick),
+        Outcome::Throttled { .. } | Outcome::Ours => None,
+    }
+}
+
+fn count_attempt(outcome: &WorkOutcome) {
     let (work, record) = (&outcome.work, &outcome.attempt);
     let endpoint = work.endpoint.to_string();
     counter!(ATTEMPTS, "endpoint" => endpoint.clone(), "outcome" => outcome.outcome.as_str()).increment(1);
     histogram!(ATTEMPT_DURATION, "endpoint" => endpoint)
         .record(record.started_at.duration_until(record.ended_at).as_secs_f64());
+}
+
+fn count_state(outcome: &WorkOutcome, settlement: &Settlement) {
+    let (work, record) = (&outcome.work, &outcome.attempt);
     match settlement.next {
         Next::Delivered => histogram!(END_TO_END, "kind" => work.kind.as_str())
             .record(work.accepted_at.duration_until(record.ended_at).as_secs_f64()),

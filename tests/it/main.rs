@@ -2,13 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not as it must be")]
 
+mod a_sick_endpoint_harms_no_other;
 mod accepted_is_kept;
+mod at_least_once_with_an_id;
 mod contract;
 mod demo;
 mod demo_data;
+mod failure_is_evidence_too;
 mod harness;
+mod in_order;
+mod never_silent;
 mod papers;
 mod right_level;
 mod same_twice_is_once;
 mod source;
 mod tidy;
+mod unknown_is_said;

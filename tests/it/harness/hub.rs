@@ -19,7 +19,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// How long anything is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at what is waited for.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -148,6 +148,12 @@ impl Hub {
         answer
     }
 
+    /// Parks a delivery, where its state allows it; the status.
+    pub(crate) async fn park(&self, delivery: &str) -> u16 {
+        let path = format!("/v1/deliveries/{delivery}/park");
+        self.operate(Method::POST, &path, Some(json!({ "reason": "ordered by a test" }))).await.0
+    }
+
     /// A delivery with its attempts.
     pub(crate) async fn delivery(&self, id: &str) -> Value {
         self.get(&format!("/v1/deliveries/{id}")).await
@@ -176,6 +182,19 @@ impl Hub {
         counts
     }
 
+    /// Waits until a metric has a value.
+    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let found = self.metric(name).await;
+            if (found - value).abs() < f64::EPSILON {
+                return;
+            }
+            assert!(Instant::now() < end, "{name} is {found}, not {value}");
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
     /// The trail of a message, as far as it is written.
     pub(crate) async fn trail(&self, message: &str) -> Vec<Value> {
         self.get(&format!("/v1/messages/{message}/trail")).await.as_array().unwrap().clone()
@@ -197,6 +216,20 @@ impl Hub {
         let bodies = entries.iter().map(|entry| serde_json::from_slice(&entry.body).unwrap()).collect();
         store.close().await.unwrap();
         bodies
+    }
+
+    /// Takes the adapter of an endpoint away, for what is run from now on.
+    pub(crate) fn take_away(&self, endpoint: &str) {
+        fs::rename(self.adapter(endpoint), self.home.path().join(endpoint)).unwrap();
+    }
+
+    /// Puts it back.
+    pub(crate) fn put_back(&self, endpoint: &str) {
+        fs::rename(self.home.path().join(endpoint), self.adapter(endpoint)).unwrap();
+    }
+
+    fn adapter(&self, endpoint: &str) -> PathBuf {
+        self.home.path().join("adapters").join(endpoint)
     }
 
     /// Its data directory.

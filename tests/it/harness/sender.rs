@@ -77,6 +77,11 @@ impl Sender {
         Self { client: client(), hub: hub.http.clone(), token: hub.token(endpoint) }
     }
 
+    /// The same system with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
     /// Hands in a message.
     pub(crate) async fn send(&self, message: &Value) -> Answer {
         self.send_text(kind_of(message), &message.to_string()).await
@@ -116,6 +121,14 @@ impl Sender {
         let body = Value::Array(events).to_string();
         let answer = self.post("/v1/messages", "application/cloudevents-batch+json", body).await;
         answer.json().as_array().unwrap_or_else(|| panic!("{}", answer.json())).clone()
+    }
+
+    /// Looks something up.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = self.client.get(format!("http://{}{path}", self.hub)).bearer_auth(&self.token);
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        Answer { status, body: answer.bytes().await.unwrap().to_vec() }
     }
 
     /// Posts a body as it is.

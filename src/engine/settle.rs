@@ -119,7 +119,9 @@ impl Settle {
         match (&outcome.outcome, policy) {
             (Outcome::Delivered, _) => Next::Delivered,
             (Outcome::Permanent, _) => Next::Parked { reason: ParkReason::Refused },
-            (Outcome::Unknown, policy) if policy.is_none_or(|policy| policy.on_unknown == OnUnknown::Park) => {
+            (Outcome::Unknown, policy)
+                if policy.is_none_or(|policy| policy.on_unknown == OnUnknown::Park) =>
+            {
                 Next::Parked { reason: ParkReason::OutcomeUnknown }
             }
             (Outcome::Ours, _) | (_, None) => Next::Parked { reason: ParkReason::Ours },

@@ -84,14 +84,14 @@ async fn one_down_and_one_hanging_with_a_backlog_leave_another_its_speed() {
 }
 
 /// One endpoint that answers 500 to everything, with a backlog and few attempts a delivery.
-async fn sick_stage(backlog: usize, attempts: u32, pause_ms: u64) -> (Hub, Department) {
+async fn sick_stage(backlog: usize, attempts: u32, pause: Duration) -> (Hub, Department) {
     let department = Department::anywhere().await;
     let mut hub = hub_of(&[
         ("bureau", sends("bureau", &[BUREAU])),
         ("regulator", receives("regulator", REGULATOR, &department.address(), "[limits]\nwindow = 8")),
     ]);
     hub.set("breaker.failures", 3);
-    hub.set("breaker.pause_ms", pause_ms);
+    hub.set("breaker.pause_ms", pause.as_millis());
     hub.set("retry.max_attempts", attempts);
     hub.set("retry.max_ms", 100);
     department.behave(|_| status(500));
@@ -105,9 +105,9 @@ const BREAKER: &str = r#"liandong_breaker_state{endpoint="regulator"}"#;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_breaker_opens_probes_with_one_and_closes() {
     const PAUSE: Duration = Duration::from_millis(400);
-    let (mut hub, department) = sick_stage(40, 40, 400).await;
-    hub.until_metric(BREAKER, 2.0).await;
-    hub.until_metric(r#"liandong_deliveries_in_flight{endpoint="regulator"}"#, 0.0).await;
+    let (mut hub, department) = sick_stage(40, 40, PAUSE).await;
+    hub.until_metric(BREAKER, 2).await;
+    hub.until_metric(r#"liandong_deliveries_in_flight{endpoint="regulator"}"#, 0).await;
     let before = department.arrivals();
     eventually("it is probed again and again", || department.arrivals() >= before + 4).await;
     department.look(|ledger| {
@@ -120,7 +120,7 @@ async fn the_breaker_opens_probes_with_one_and_closes() {
 
     department.behave(|_| Behaviour::Take);
     eventually("all arrives", || department.kept() == 40).await;
-    hub.until_metric(BREAKER, 0.0).await;
+    hub.until_metric(BREAKER, 0).await;
     assert_eq!(hub.stop(), Some(0));
     let sealed = hub.sealed().await;
     let events: Vec<_> = sealed
@@ -136,10 +136,11 @@ async fn the_breaker_opens_probes_with_one_and_closes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_behind_a_breaker_burns_no_attempts() {
     const BACKLOG: usize = 60;
-    let (hub, department) = sick_stage(BACKLOG, 3, 200).await;
+    const PAUSE: Duration = Duration::from_millis(200);
+    let (hub, department) = sick_stage(BACKLOG, 3, PAUSE).await;
     let begun = Instant::now();
-    let ten_pauses = Duration::from_millis(200 * 10);
-    eventually("it is sick for ten pauses", || begun.elapsed() > ten_pauses && department.arrivals() > 8).await;
+    eventually("it is sick for ten pauses", || begun.elapsed() > PAUSE * 10 && department.arrivals() > 8)
+        .await;
     let parked = hub.get("/v1/deliveries?state=parked&endpoint=regulator").await;
     assert_eq!(parked, json!([]), "nobody was given up");
     department.behave(|_| Behaviour::Take);
@@ -168,5 +169,5 @@ async fn a_full_window_at_one_is_no_window_less_at_another() {
     hand_in(&sender, &results(HEALTHY, "other", 50)).await;
     eventually("the other has all", || other.kept() == 50).await;
     assert_eq!(slow.arrivals(), 2, "and no more than its window is with the slow one");
-    assert_eq!(hub.metric(r#"liandong_deliveries_in_flight{endpoint="slow"}"#).await, 2.0);
+    assert_eq!(hub.metric(r#"liandong_deliveries_in_flight{endpoint="slow"}"#).await, 2);
 }

@@ -1,7 +1,7 @@
 //! Promise 3: nothing is dropped. It is refused to the sender's face, or parked with a reason that a person
 //! can act on, seen and counted; and what was accepted is at every moment delivered, parked, held or moving.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -51,12 +51,12 @@ async fn an_audience_that_comes_to_nothing_is_parked_and_the_others_proceed() {
     let stated = accepted.statement();
     let stated = stated["deliveries"].as_array().unwrap().iter().find(|it| it["organisation"].is_null());
     assert_eq!(stated.unwrap()["state"], json!({"parked": "no_supervisor"}), "the sender is told");
-    assert_eq!(hub.metric(r#"liandong_deliveries_parked_total{reason="no_supervisor"}"#).await, 1.0);
-    hub.until_metric(PARKED_NOW, 1.0).await;
+    assert_eq!(hub.metric(r#"liandong_deliveries_parked_total{reason="no_supervisor"}"#).await, 1);
+    hub.until_metric(PARKED_NOW, 1).await;
 
     hub.kill();
     hub.start();
-    hub.until_metric(PARKED_NOW, 1.0).await;
+    hub.until_metric(PARKED_NOW, 1).await;
     assert_eq!(parked(&hub), rows, "it waits for a person, however long");
 }
 
@@ -140,7 +140,7 @@ async fn every_refusal_of_a_known_sender_is_in_the_trail() {
     other["approvalResult"]["content"] = json!("other");
     assert_eq!(sender.send(&other).await.code(), "conflict");
 
-    let total = [("malformed", 5.0), ("forbidden", 2.0), ("classified", 1.0), ("conflict", 1.0)];
+    let total = [("malformed", 5), ("forbidden", 2), ("classified", 1), ("conflict", 1)];
     for (code, count) in total {
         let name = format!(r#"liandong_messages_refused_total{{code="{code}"}}"#);
         assert_eq!(hub.metric(&name).await, count, "{code}");
@@ -177,7 +177,7 @@ async fn attempts_used_up_park_with_the_reason_and_a_person_lets_it_go_on() {
     assert_eq!((&stopped["park_reason"], &stopped["attempts"]), (&json!("attempts_exhausted"), &json!(3)));
     assert!(stopped["detail"].as_str().unwrap().contains("系统繁忙"), "in the target's words: {stopped}");
     assert_eq!(department.arrivals(), 3);
-    assert_eq!(hub.metric(r#"liandong_deliveries_parked_total{reason="attempts_exhausted"}"#).await, 1.0);
+    assert_eq!(hub.metric(r#"liandong_deliveries_parked_total{reason="attempts_exhausted"}"#).await, 1);
     assert!(parked(&hub).iter().any(|row| row["id"] == id.as_str()));
 
     department.behave(|_| Behaviour::Take);
@@ -196,7 +196,7 @@ async fn work_of_an_endpoint_that_nobody_serves_any_more_is_parked() {
     let sender = Sender::at(&hub, "hanbin-spj");
     let first = sender.accepted(&result("K-1", "JY1")).await.delivery_to(REGULATOR);
     let behind = sender.accepted(&result("K-2", "JY1")).await.delivery_to(REGULATOR);
-    hub.until_metric(r#"liandong_breaker_state{endpoint="hanbin-scjg"}"#, 2.0).await;
+    hub.until_metric(r#"liandong_breaker_state{endpoint="hanbin-scjg"}"#, 2).await;
     hub.kill();
     hub.take_away("hanbin-scjg");
     hub.start();
@@ -238,13 +238,14 @@ async fn what_was_accepted_is_at_every_moment_delivered_parked_or_moving() {
     department.behave(move |_| moody(numbers.fetch_add(1, Ordering::Relaxed)));
     let sender = Sender::at(&hub, "hanbin-spj");
 
-    let (promised, asked, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let (promised, asked, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let sending = async {
         let all = (0..SENDERS).map(async |who| {
             for number in 0..EACH {
                 asked.fetch_add(2, Ordering::SeqCst);
                 let message = result(&format!("K-{who}-{number}"), &format!("JY{}", number % 16));
-                promised.fetch_add(sender.accepted(&message).await.deliveries(), Ordering::SeqCst);
+                let answer = sender.accepted(&message).await;
+                promised.fetch_add(answer.deliveries() as u64, Ordering::SeqCst);
             }
         });
         join_all(all).await;
@@ -255,7 +256,7 @@ async fn what_was_accepted_is_at_every_moment_delivered_parked_or_moving() {
         while !done.load(Ordering::SeqCst) {
             let before = promised.load(Ordering::SeqCst);
             let counts = hub.counts().await;
-            let (sum, after) = (counts.values().sum::<u64>() as usize, asked.load(Ordering::SeqCst));
+            let (sum, after) = (counts.values().sum::<u64>(), asked.load(Ordering::SeqCst));
             assert!((before..=after).contains(&sum), "{before} were promised, {after} asked for: {counts:?}");
             looks += 1;
         }
@@ -263,8 +264,8 @@ async fn what_was_accepted_is_at_every_moment_delivered_parked_or_moving() {
     };
     let ((), looks) = tokio::join!(sending, looking);
     assert!(looks > 5, "it was looked at while it moved");
-    let promised = promised.into_inner() as u64;
-    assert_eq!(promised as usize, 2 * SENDERS * EACH, "regulator and portal");
+    let promised = promised.into_inner();
+    assert_eq!(promised, (2 * SENDERS * EACH) as u64, "regulator and portal");
 
     department.behave(|_| Behaviour::Take);
     let to_portal = promised / 2;

@@ -265,6 +265,46 @@ fn alerts_watch_metrics_that_exist() {
     none("alerts on nothing", &found);
 }
 
+/// What the architecture says of a promise whose tests are still to come.
+const NOT_YET: &str = "(test not written yet)";
+
+#[test]
+fn every_promise_has_a_test_file_of_its_name() {
+    let text = std::fs::read_to_string(source::root().join("ARCHITECTURE.md")).unwrap();
+    let (_, after) = text.split_once("## Where each promise is held").unwrap();
+    let section = after.split("\n## ").next().unwrap_or_default();
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert_eq!(rows.len(), 14, "the promises of the design");
+    let mut found = Vec::new();
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, _, proof] = cells[..] else { panic!("a row has three cells: {row}") };
+        let module = if name == "one behaviour" { "contract".to_owned() } else { name.replace(' ', "_") };
+        let files = [format!("tests/it/{module}.rs"), format!("tests/it/{module}/mod.rs")];
+        let file = files.iter().find(|file| source::root().join(file).is_file());
+        let expected = file.map_or_else(|| NOT_YET.to_owned(), |file| format!("`{file}`"));
+        if proof != expected {
+            found.push(format!("{name}: says {proof}, it is {expected}"));
+        }
+    }
+    none("promises without their test file", &found);
+}
+
+#[test]
+fn every_test_file_is_part_of_the_test_binary() {
+    let main = std::fs::read_to_string(source::root().join("tests/it/main.rs")).unwrap();
+    let mut found = Vec::new();
+    for source in files("tests/it", ".rs") {
+        let path = source.path.trim_start_matches("tests/it/");
+        let module = path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path);
+        let is_own = !module.contains('/') && module != "main";
+        if is_own && !main.lines().any(|line| line == format!("mod {module};")) {
+            found.push(source.path);
+        }
+    }
+    none("not named in tests/it/main.rs", &found);
+}
+
 /// `pub const NAME: &str = "metric";` as (metric, NAME).
 fn constant(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.strip_prefix("pub const ")?.split_once(": &str = \"")?;

@@ -183,11 +183,11 @@ impl Hub {
     }
 
     /// Waits until a metric has a value.
-    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
+    pub(crate) async fn until_metric(&self, name: &str, value: u64) {
         let end = Instant::now() + PATIENCE;
         loop {
             let found = self.metric(name).await;
-            if (found - value).abs() < f64::EPSILON {
+            if found == value {
                 return;
             }
             assert!(Instant::now() < end, "{name} is {found}, not {value}");
@@ -200,12 +200,12 @@ impl Hub {
         self.get(&format!("/v1/messages/{message}/trail")).await.as_array().unwrap().clone()
     }
 
-    /// The value of a metric, its labels included in the name as they are written; 0 when it is not there.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
+    /// A metric that counts, its labels included in the name as they are written; 0 when it is not there.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
         let answer = self.client.get(format!("http://{}/metrics", self.admin)).send().await.unwrap();
         let text = answer.text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        line.map_or(0, |value| value.parse().unwrap())
     }
 
     /// Every sealed entry of a hub that was stopped, in order.

@@ -33,7 +33,7 @@ impl Answer {
 
     /// With a header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self.headers = format!("{}{name}: {value}\r\n", self.headers);
         self
     }
 }

@@ -173,8 +173,8 @@ fn endpoint(adapter: &config::Adapter) -> Vec<Endpoint> {
 fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPolicy, Error> {
     let own = settings.retry.numbers();
     let numbers = retry::Numbers {
-        first_ms: adapter.retry.first_delay_ms.unwrap_or(own.first_ms),
-        max_ms: adapter.retry.max_delay_ms.unwrap_or(own.max_ms),
+        first_ms: adapter.retry.first_ms.unwrap_or(own.first_ms),
+        max_ms: adapter.retry.max_ms.unwrap_or(own.max_ms),
         max_attempts: adapter.retry.max_attempts.unwrap_or(own.max_attempts),
         max_age_ms: adapter.retry.max_age_ms.unwrap_or(own.max_age_ms),
         ..own

@@ -101,8 +101,8 @@ fn retry(raw: &raw::Retry, faults: &mut Collector<'_>) -> Retry {
     let attempts = checked("max_attempts", raw.max_attempts, 1..=1_000);
     Retry {
         max_attempts: attempts.map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
-        first_delay_ms: checked("first_delay_ms", raw.first_delay_ms, 10..=86_400_000),
-        max_delay_ms: checked("max_delay_ms", raw.max_delay_ms, 10..=86_400_000),
+        first_ms: checked("first_ms", raw.first_ms, 10..=86_400_000),
+        max_ms: checked("max_ms", raw.max_ms, 10..=86_400_000),
         max_age_ms: checked("max_age_ms", raw.max_age_ms, 1_000..=31_536_000_000),
     }
 }

@@ -80,9 +80,9 @@ pub struct Retry {
     /// Attempts before parking.
     pub max_attempts: Option<u32>,
     /// Delay after the first failure.
-    pub first_delay_ms: Option<u64>,
+    pub first_ms: Option<u64>,
     /// Longest delay.
-    pub max_delay_ms: Option<u64>,
+    pub max_ms: Option<u64>,
     /// Age at which it is parked.
     pub max_age_ms: Option<u64>,
 }

@@ -57,8 +57,8 @@ impl Default for Limits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Retry {
     pub(super) max_attempts: Option<u64>,
-    pub(super) first_delay_ms: Option<u64>,
-    pub(super) max_delay_ms: Option<u64>,
+    pub(super) first_ms: Option<u64>,
+    pub(super) max_ms: Option<u64>,
     pub(super) max_age_ms: Option<u64>,
 }
 

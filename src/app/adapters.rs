@@ -38,33 +38,37 @@ const TABLES: &str = "tables";
 pub(super) struct Adapters {
     all: Arc<worker::Adapters>,
     environment: Environment,
+    window_default: usize,
 }
 
-/// Loads and compiles every adapter below `root`; all faults at once.
-pub(super) fn load(root: &Path, environment: &Environment) -> Result<Adapters, Error> {
-    let wrong = |error: &dyn std::fmt::Display| Error::Configuration(error.to_string());
+/// Loads and compiles every adapter; all faults at once.
+pub(super) fn load(settings: &Settings, environment: &Environment) -> Result<Adapters, Error> {
+    let root = &settings.paths.adapters;
+    let adapters = config::load_all(root).map_err(|error| Error::Configuration(error.to_string()))?;
+    Ok(Adapters {
+        all: Arc::new(worker::Adapters::new(compile(root, adapters)?)),
+        environment: environment.clone(),
+        window_default: settings.dispatch.window_default,
+    })
+}
+
+/// Compiles adapters that stand below `root` with the code tables beside them; all faults at once.
+pub(super) fn compile(root: &Path, adapters: Vec<config::Adapter>) -> Result<Vec<Arc<Adapter>>, Error> {
     let folder = root.join(TABLES);
     let tables = if folder.is_dir() {
-        Tables::read(&folder).map_err(|error| wrong(&error))?
+        Tables::read(&folder).map_err(|error| Error::Configuration(error.to_string()))?
     } else {
         Tables::default()
     };
     let programs = Mappings(Arc::new(tables));
-    let mut faults = Vec::new();
-    let mut adapters = Vec::new();
-    for adapter in config::load_all(root).map_err(|error| wrong(&error))? {
+    let (mut compiled, mut faults) = (Vec::new(), Vec::new());
+    for adapter in adapters {
         match Adapter::compile(adapter, &programs) {
-            Ok(adapter) => adapters.push(Arc::new(adapter)),
+            Ok(adapter) => compiled.push(Arc::new(adapter)),
             Err(error) => faults.push(error.to_string()),
         }
     }
-    if faults.is_empty() {
-        return Ok(Adapters {
-            all: Arc::new(worker::Adapters::new(adapters)),
-            environment: environment.clone(),
-        });
-    }
-    Err(Error::Configuration(faults.join("\n")))
+    if faults.is_empty() { Ok(compiled) } else { Err(Error::Configuration(faults.join("\n"))) }
 }
 
 impl Adapters {
@@ -78,7 +82,9 @@ impl Adapters {
     pub(super) fn queues(&self) -> Vec<(EndpointId, usize)> {
         let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
         receiving
-            .map(|adapter| (adapter.endpoint().clone(), adapter.limits().queue.max(adapter.limits().window)))
+            .map(|adapter| {
+                (adapter.endpoint().clone(), adapter.limits().queue.max(self.window(&adapter)))
+            })
             .collect()
     }
 
@@ -86,6 +92,10 @@ impl Adapters {
     pub(super) fn longest_attempt_ms(&self) -> u64 {
         let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
         receiving.map(|adapter| adapter.limits().timeout_ms).max().unwrap_or_default()
+    }
+
+    fn window(&self, adapter: &Adapter) -> usize {
+        adapter.limits().window.unwrap_or(self.window_default)
     }
 
     /// How the hub treats each endpoint: its own numbers, else those of the settings.
@@ -115,6 +125,7 @@ impl Adapters {
             let Some(outgoing) = outgoing else { continue };
             let endpoint = adapter.endpoint().clone();
             let target = AdapterTarget {
+                window: self.window(&adapter),
                 adapter,
                 connector: outgoing.connector,
                 ask: outgoing.ask,
@@ -185,7 +196,7 @@ fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPoli
         Error::Configuration(lines.join("\n"))
     })?;
     Ok(EndpointPolicy {
-        window: adapter.limits.window,
+        window: adapter.limits.window.unwrap_or(settings.dispatch.window_default),
         retry,
         breaker: BreakerPolicy {
             failures: adapter.breaker.failures.unwrap_or(settings.breaker.failures),
@@ -227,5 +238,42 @@ impl Program for Compiled {
             };
             error.faults().iter().map(fault).collect()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn folder(root: &Path, endpoint: &str, limits: &str) {
+        let folder = root.join(endpoint);
+        fs::create_dir(&folder).unwrap();
+        let text = format!(
+            "endpoint = '{endpoint}'\nname = 'n'\norganisations = ['o']\n[limits]\nqueue = 2\n{limits}\n\
+             [outbound]\nfile = {{ folder = '/tmp' }}\ncodec = {{ format = 'json' }}\nmappings = {{ '*' = 'm.toml' }}\n"
+        );
+        fs::write(folder.join("adapter.toml"), text).unwrap();
+        fs::write(folder.join("m.toml"), "name = 'm'\n[fields]\nkey = 'record.businessKey'\n").unwrap();
+    }
+
+    #[test]
+    fn an_adapter_that_says_no_window_gets_the_hubs_own() {
+        let root = tempfile::tempdir().unwrap();
+        folder(root.path(), "says", "window = 3");
+        folder(root.path(), "silent", "");
+        let variables = [
+            ("LIANDONG__PATHS__ADAPTERS", root.path().to_str().unwrap()),
+            ("LIANDONG__DISPATCH__WINDOW_DEFAULT", "7"),
+        ];
+        let settings = Settings::load(None, &variables.into_iter().collect()).unwrap();
+        let adapters = load(&settings, &Environment::default()).unwrap();
+        let policies = adapters.policies(&settings).unwrap();
+        let window = |endpoint: &str| policies[&EndpointId::from(endpoint)].window;
+        assert_eq!((window("says"), window("silent")), (3, 7));
+        assert_eq!(adapters.queues(), [("says".into(), 3), ("silent".into(), 7)]);
+        let windows: Vec<_> = adapters.all.all().iter().map(|adapter| adapters.window(adapter)).collect();
+        assert_eq!(windows, [3, 7]);
     }
 }

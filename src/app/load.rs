@@ -11,7 +11,7 @@ use crate::{
         environment::Environment,
         registry, rules,
         secret::SecretRef,
-        settings::{Operative, Settings},
+        settings::Settings,
     },
     domain::{lint, registry::Endpoint},
     engine::world::World,
@@ -19,7 +19,7 @@ use crate::{
         digest::ContentKey,
         signer::{Ed25519, PublicKeys, Signer},
     },
-    port::store::{Moment, Sha256Digest, Store},
+    port::store::{Sha256Digest, Store},
     store::sqlite::{Options, SqliteStore},
     task::Failure,
 };
@@ -37,7 +37,7 @@ pub fn open_store(settings: &Settings) -> Result<SqliteStore, crate::port::store
 
 /// The world as configured, before the store has given it versions: for questions that change nothing.
 pub fn unversioned_world(settings: &Settings, environment: &Environment) -> Result<World, Error> {
-    let endpoints = adapters::load(&settings.paths.adapters, environment)?.endpoints();
+    let endpoints = adapters::load(settings, environment)?.endpoints();
     build(settings, endpoints, [0, 0])
 }
 
@@ -63,12 +63,8 @@ fn build(settings: &Settings, endpoints: Vec<Endpoint>, [registry, rules]: [u64;
         registry::load(&paths.registry, endpoints, registry).map_err(|error| faults.push(error.to_string()));
     let rules = rules::load(&paths.rules, rules).map_err(|error| faults.push(error.to_string()));
     let calendar = calendar::load(&paths.calendar).map_err(|error| faults.push(error.to_string()));
-    let moment = match settings.moment.operative {
-        Operative::HandedOver => Moment::HandedOver,
-        Operative::Signed => Moment::Signed,
-    };
     match (registry, rules, calendar) {
-        (Ok(registry), Ok(rules), Ok(calendar)) => Ok(World { registry, rules, calendar, moment }),
+        (Ok(registry), Ok(rules), Ok(calendar)) => Ok(World { registry, rules, calendar, moment: settings.moment.operative }),
         _ => Err(Error::Configuration(faults.join("\n"))),
     }
 }

@@ -127,7 +127,7 @@ pub struct Outside {
 impl Hub {
     /// Loads, checks, opens, binds and runs.
     pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
-        let adapters = adapters::load(&settings.paths.adapters, &outside.environment)?;
+        let adapters = adapters::load(settings, &outside.environment)?;
         let store = Arc::new(load::open_store(settings)?);
         let base = Base::new(settings, outside, adapters, Arc::clone(&store)).await?;
         let running = base.run(settings).await;

@@ -29,6 +29,8 @@ pub struct AdapterTarget {
     pub connector: Arc<dyn Connector>,
     /// Asks the target whether it has a delivery.
     pub ask: Option<Arc<dyn Connector>>,
+    /// Attempts at once.
+    pub window: usize,
     /// What must not stand in a record.
     pub secrets: Vec<Secret>,
     /// The time.
@@ -72,7 +74,7 @@ impl Target for AdapterTarget {
     }
 
     fn window(&self) -> usize {
-        self.adapter.limits().window
+        self.window
     }
 }
 

@@ -84,7 +84,7 @@ fn limits(raw: &raw::Limits, faults: &mut Collector<'_>) -> Limits {
     let mut checked = |key, value, bounds| within(&["limits", key], value, bounds, faults);
     let mut size = |key, value, bounds| usize::try_from(checked(key, value, bounds)).unwrap_or(usize::MAX);
     Limits {
-        window: size("window", raw.window, 1..=256),
+        window: raw.window.map(|window| size("window", window, 1..=256)),
         queue: size("queue", raw.queue, 1..=10_000),
         max_body_bytes: size("max_body_bytes", raw.max_body_bytes, BODY_BYTES),
         max_answer_bytes: size("max_answer_bytes", raw.max_answer_bytes, BODY_BYTES),

@@ -62,8 +62,8 @@ pub struct Limits {
     /// How long an unused connection is kept; 0 keeps none. Shorter than the target's own keep-alive, or
     /// a delivery may meet a connection that is just being closed.
     pub idle_ms: u64,
-    /// Deliveries in flight at once.
-    pub window: usize,
+    /// Deliveries in flight at once; none means the hub's own `dispatch.window_default`.
+    pub window: Option<usize>,
     /// Deliveries queued for the worker.
     pub queue: usize,
     /// Largest body received or sent.

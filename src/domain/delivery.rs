@@ -161,6 +161,26 @@ impl std::str::FromStr for Acknowledgement {
     }
 }
 
+/// The online operative moment (审管界点): the time that moves responsibility. Cities choose one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// The target confirmed it.
+    HandedOver,
+    /// The recipient signed.
+    Signed,
+}
+
+impl Moment {
+    /// The word in data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HandedOver => "handed_over",
+            Self::Signed => "signed",
+        }
+    }
+}
+
 /// How an attempt ended (DESIGN section 6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "class", rename_all = "snake_case")]

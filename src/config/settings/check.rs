@@ -9,12 +9,12 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Operative, Paths, Seal, Settings,
+    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Seal, Settings,
     Shutdown, Store, layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
-    domain::retry,
+    domain::{delivery, retry},
 };
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -23,6 +23,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const BODY_BYTES: RangeInclusive<i64> = 1024..=64 * 1024 * 1024;
 const BATCH_BYTES: RangeInclusive<i64> = 1024..=256 * 1024 * 1024;
 const QUEUE: RangeInclusive<i64> = 1..=1_000_000;
+/// As in an adapter's own `limits.window`.
+const WINDOW: RangeInclusive<i64> = 1..=256;
 const BATCH: RangeInclusive<i64> = 1..=10_000;
 /// Placeholder of the data directory.
 const DATA: &str = "{data}";
@@ -51,7 +53,7 @@ impl Check {
                 queue_limit: self.number(&raw.store.queue_limit, QUEUE),
             },
             dispatch: Dispatch {
-                window_default: self.number(&raw.dispatch.window_default, BATCH),
+                window_default: self.number(&raw.dispatch.window_default, WINDOW),
                 lease_margin_ms: self.number(&raw.dispatch.lease_margin_ms, 100..=HOUR_MS.cast_signed()),
                 idle_scan_ms: self.number(&raw.dispatch.idle_scan_ms, 10..=HOUR_MS.cast_signed()),
                 claim_limit: self.number(&raw.dispatch.claim_limit, BATCH),
@@ -140,7 +142,8 @@ impl Check {
     }
 
     fn moment(&mut self, raw: &raw::Moment) -> Moment {
-        let words = [("handed_over", Operative::HandedOver), ("signed", Operative::Signed)];
+        let words = [delivery::Moment::HandedOver, delivery::Moment::Signed];
+        let words = words.map(|moment| (moment.as_str(), moment));
         if raw.basis.get_ref().trim().is_empty() {
             self.refuse(&raw.basis, "must name what the operative moment rests on");
         }

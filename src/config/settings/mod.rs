@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{environment::Environment, fault::Faults, secret::SecretRef};
-use crate::domain::retry;
+use crate::domain::{delivery, retry};
 use layers::{Layers, Source};
 
 /// The default file: documentation and defaults in one.
@@ -159,18 +159,9 @@ pub struct Seal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Which online moment moves responsibility.
-    pub operative: Operative,
+    pub operative: delivery::Moment,
     /// What that rests on, printed on the evidence.
     pub basis: Box<str>,
-}
-
-/// The online moments that a city may choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operative {
-    /// The target confirmed it.
-    HandedOver,
-    /// The recipient signed.
-    Signed,
 }
 
 /// Ending.

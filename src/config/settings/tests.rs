@@ -42,7 +42,7 @@ fn the_defaults_are_settings() {
     assert_eq!(settings.admin.listen, SocketAddr::from(([127, 0, 0, 1], 9600)));
     assert!(settings.http.listen.ip().is_loopback() && settings.admin.listen.ip().is_loopback());
     assert_eq!(settings.retry, retry::Policy::default());
-    assert_eq!(settings.moment.operative, Operative::HandedOver);
+    assert_eq!(settings.moment.operative, delivery::Moment::HandedOver);
     assert_eq!(settings.keys.signing, SecretRef::File("data/keys/signing.pem".into()));
 }
 

@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil::Date};
 use super::{Error, NewEntry, Sha256Digest};
 use crate::domain::{
     decision::{ParkReason, Part, Redaction, Relay},
-    delivery::Acknowledgement,
+    delivery::{Acknowledgement, Moment},
     id::{DeliveryId, EndpointId, MatterId, MessageId, OrderKey, OrganisationId, RuleId},
     message::{LicenceKey, MessageKey},
     obligation::{CalendarBasis, Duty, Term},
@@ -117,26 +117,6 @@ pub enum NewState {
         /// In words.
         detail: Box<str>,
     },
-}
-
-/// The online operative moment (审管界点).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Moment {
-    /// The target confirmed it.
-    HandedOver,
-    /// The recipient signed.
-    Signed,
-}
-
-impl Moment {
-    /// The word in data.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::HandedOver => "handed_over",
-            Self::Signed => "signed",
-        }
-    }
 }
 
 /// One obligation to create.

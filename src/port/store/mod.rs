@@ -13,7 +13,7 @@ mod trail;
 
 use std::{fmt, sync::Arc};
 
-pub use accept::{Accept, Acceptance, Effect, Moment, NewDelivery, NewObligation, NewState, Verdict};
+pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Verdict};
 pub use access::{Access, Grant, NewToken, Scope, Token};
 pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotPossible, Operated, Operation, Settled, Settlement, Waiting,
@@ -25,6 +25,8 @@ pub use query::{
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
+
+pub use crate::domain::delivery::Moment;
 
 /// All the ports of one backend.
 pub trait Store:

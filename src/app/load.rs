@@ -1,13 +1,18 @@
 //! Loads what a hub runs on: registry, rules, calendar, keys, store. Faults come all at once.
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::{Timestamp, civil::Date};
 
 use super::{Error, adapters, setup};
 use crate::{
     config::{
-        calendar,
+        adapter, calendar,
         environment::Environment,
         registry, rules,
         secret::SecretRef,
@@ -22,6 +27,7 @@ use crate::{
     port::store::{Sha256Digest, Store},
     store::sqlite::{Options, SqliteStore},
     task::Failure,
+    worker::Adapter,
 };
 
 /// Name of the content key among the settings of the data directory.
@@ -39,6 +45,12 @@ pub fn open_store(settings: &Settings) -> Result<SqliteStore, crate::port::store
 pub fn unversioned_world(settings: &Settings, environment: &Environment) -> Result<World, Error> {
     let endpoints = adapters::load(settings, environment)?.endpoints();
     build(settings, endpoints, [0, 0])
+}
+
+/// The adapters in these folders below the configured one, compiled; nothing of them is opened.
+pub fn adapters(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<Arc<Adapter>>, Error> {
+    let loaded = adapter::load_each(folders).map_err(|error| Error::Configuration(error.to_string()))?;
+    adapters::compile(&settings.paths.adapters, loaded)
 }
 
 /// The world with the versions that the store knows its registry and rules by.

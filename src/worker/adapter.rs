@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    cases::Way,
     inbound::Inbound,
     outbound::Outbound,
     program::{Program, Programs},
@@ -62,6 +63,27 @@ impl Adapter {
     /// Its bounds.
     pub fn limits(&self) -> Limits {
         self.config.limits
+    }
+
+    /// How it reads what the system sends.
+    pub(super) fn codec_in(&self) -> Option<&Codec> {
+        self.inbound.as_ref().map(|inbound| &inbound.codec)
+    }
+
+    /// How it writes what the system gets.
+    pub(super) fn codec_out(&self) -> Option<&Codec> {
+        self.outbound.as_ref().map(|outbound| &outbound.codec)
+    }
+
+    /// Whether it has a mapping for messages of a kind that go one way.
+    pub(super) fn maps(&self, way: Way, kind: Kind) -> bool {
+        let (inbound, outbound) = (&self.config.inbound, &self.config.outbound);
+        match way {
+            Way::In => inbound.as_ref().is_some_and(|inbound| inbound.mappings.contains_key(&kind)),
+            Way::Out => outbound.as_ref().is_some_and(|outbound| {
+                outbound.mappings.kinds.contains_key(&kind) || outbound.mappings.other.is_some()
+            }),
+        }
     }
 
     /// Version of its files: changes when one of them does.

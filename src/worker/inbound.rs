@@ -28,7 +28,7 @@ const MOST_FAULTS: usize = 100;
 /// The compiled way in.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    codec: Codec,
+    pub(super) codec: Codec,
     select: Option<Condition>,
     mappings: BTreeMap<Kind, Arc<dyn Program>>,
 }

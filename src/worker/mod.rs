@@ -3,10 +3,13 @@
 //!
 //! [`Adapter`] is compiled from configuration and is pure: bytes to messages, a delivery to a parcel, an
 //! answer to an outcome. [`AdapterTarget`] makes attempts, [`watch`] picks up files. All know ports alone.
+//! [`cases`] runs the tests that stand in an adapter's folder.
 
 mod adapter;
 mod adapters;
 mod attempt;
+pub mod cases;
+pub mod difference;
 mod inbound;
 mod judge;
 mod outbound;

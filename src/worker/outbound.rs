@@ -35,7 +35,7 @@ use crate::{
 /// The compiled way out.
 #[derive(Debug)]
 pub(super) struct Outbound {
-    codec: Codec,
+    pub(super) codec: Codec,
     kinds: BTreeMap<Kind, Arc<dyn Program>>,
     other: Option<Arc<dyn Program>>,
     judge: Judge,
@@ -95,15 +95,14 @@ impl Outbound {
 
     /// The adapter declared where the target receives the delivery id; that it does is checked each time,
     /// since `resend` rests on it.
-    fn check_delivery_id(&self, mapped: &Value, work: &Work) -> Result<(), Fault> {
+    fn check_delivery_id(&self, mapped: &Value, context: &Map<String, Value>) -> Result<(), fault::Fault> {
         let DeliveryIdAt::Field(pointer) = &self.delivery_id else { return Ok(()) };
-        let found = mapped.pointer(pointer).and_then(Value::as_str);
-        if found == Some(work.delivery.to_string().as_str()) {
+        let id = context.get("delivery").and_then(|delivery| delivery.get("id"));
+        if id.is_some() && mapped.pointer(pointer) == id {
             return Ok(());
         }
-        Err(Fault(format!(
-            "delivery_id is declared at {pointer}, but the mapping does not put delivery.id there"
-        )))
+        let text = format!("delivery_id is declared at {pointer}, but the mapping does not put delivery.id there");
+        Err(fault::Fault::new("", text))
     }
 }
 
@@ -131,15 +130,7 @@ impl Adapter {
     /// The parcel of one attempt; an error is [`Outcome::Ours`].
     pub(super) fn outbound(&self, work: &Work, not_after: Timestamp) -> Result<Parcel, Fault> {
         let outbound = self.way_out()?;
-        let record = record(work)?;
-        let mapping = outbound.mapping(work.kind)?;
-        let mapped = mapping.apply(&record, &context(work)).map_err(|faults| unmapped(&faults))?;
-        outbound.check_delivery_id(&mapped, work)?;
-        let body = outbound.codec.encode(&mapped).map_err(|error| Fault(error.to_string()))?;
-        let limit = self.config.limits.max_body_bytes;
-        if body.len() > limit {
-            return Err(Fault(format!("the body has {} bytes, max_body_bytes is {limit}", body.len())));
-        }
+        let body = self.rendered(work.kind, &record(work)?, &context(work)).map_err(|faults| unmapped(&faults))?;
         Ok(Parcel {
             delivery: work.delivery,
             body: body.into(),
@@ -147,6 +138,26 @@ impl Adapter {
             name: format!("{}_{}", work.kind, work.delivery),
             not_after,
         })
+    }
+
+    /// The body of a message in the target's form.
+    pub(super) fn rendered(
+        &self,
+        kind: Kind,
+        record: &Value,
+        context: &Map<String, Value>,
+    ) -> Result<Vec<u8>, Vec<fault::Fault>> {
+        let ours = |text: String| vec![fault::Fault::new("", text)];
+        let outbound = self.way_out().map_err(|fault| ours(fault.0))?;
+        let mapping = outbound.mapping(kind).map_err(|fault| ours(fault.0))?;
+        let mapped = mapping.apply(record, context)?;
+        outbound.check_delivery_id(&mapped, context).map_err(|fault| vec![fault])?;
+        let body = outbound.codec.encode(&mapped).map_err(|error| ours(error.to_string()))?;
+        let limit = self.config.limits.max_body_bytes;
+        if body.len() > limit {
+            return Err(ours(format!("the body has {} bytes, max_body_bytes is {limit}", body.len())));
+        }
+        Ok(body)
     }
 
     /// What an answer to a parcel means.
@@ -214,8 +225,12 @@ impl Adapter {
 }
 
 fn unmapped(faults: &[fault::Fault]) -> Fault {
-    let texts: Vec<_> = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.text)).collect();
-    Fault(format!("cannot be mapped: {}", texts.join("; ")))
+    let said = |fault: &fault::Fault| match fault.path.as_str() {
+        "" => fault.text.clone(),
+        path => format!("{path}: {}", fault.text),
+    };
+    let texts: Vec<_> = faults.iter().map(said).collect();
+    Fault(format!("cannot be put into the target's form: {}", texts.join("; ")))
 }
 
 fn record(work: &Work) -> Result<Value, Fault> {

@@ -285,6 +285,11 @@ pub fn load(folder: &Path) -> Result<Adapter, Faults> {
 /// Reads every adapter folder below `root`, in order of name; faults of all are reported at once.
 /// Endpoints are unique, since the folder has the endpoint's name.
 pub fn load_all(root: &Path) -> Result<Vec<Adapter>, Faults> {
+    load_each(&folders(root)?)
+}
+
+/// Every adapter folder below `root`, in order of name.
+pub fn folders(root: &Path) -> Result<Vec<PathBuf>, Faults> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(root).map_err(|error| unreadable(root.into(), &error))? {
         let path = entry.map_err(|error| unreadable(root.into(), &error))?.path();
@@ -293,9 +298,14 @@ pub fn load_all(root: &Path) -> Result<Vec<Adapter>, Faults> {
         }
     }
     folders.sort();
+    Ok(folders)
+}
+
+/// Reads these adapter folders; faults of all are reported at once.
+pub fn load_each(folders: &[PathBuf]) -> Result<Vec<Adapter>, Faults> {
     let (mut adapters, mut faults) = (Vec::new(), Vec::new());
     for folder in folders {
-        match load(&folder) {
+        match load(folder) {
             Ok(adapter) => adapters.push(adapter),
             Err(found) => faults.extend(found.0),
         }

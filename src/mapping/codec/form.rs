@@ -58,6 +58,24 @@ pub(super) fn encode(value: &Value, encoding: Encoding, limits: &Limits) -> Resu
     Ok(out)
 }
 
+/// A form that stands as one `NAME=value` a line, in UTF-8. Blank lines say nothing.
+pub(super) fn from_lines(written: &[u8], encoding: Encoding) -> Result<Vec<u8>, Error> {
+    let text = Encoding::Utf8.decode(written)?;
+    let mut out = Vec::new();
+    for (line, field) in (1..).zip(text.lines()).filter(|(_, field)| !field.trim().is_empty()) {
+        let reason = "the line is not NAME=value";
+        let (name, value) =
+            field.split_once('=').ok_or(Error::Malformed { format: "form", line, reason })?;
+        if !out.is_empty() {
+            out.push(b'&');
+        }
+        escape(&encoding.encode(name)?, &mut out);
+        out.push(b'=');
+        escape(&encoding.encode(value)?, &mut out);
+    }
+    Ok(out)
+}
+
 fn unescape(part: &[u8], encoding: Encoding) -> Result<String, Error> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.iter().copied();
@@ -102,6 +120,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_form_written_by_hand_is_the_form_that_is_sent() {
+        let written = "A=1 2\n\n名=旬=阳\n".as_bytes();
+        for encoding in [Encoding::Utf8, Encoding::Gb18030] {
+            let sent = from_lines(written, encoding).unwrap();
+            assert_eq!(read(&sent, encoding).unwrap(), json!({"A": "1 2", "名": "旬=阳"}));
+        }
+        let error = from_lines(b"A=1\nB", Encoding::Utf8).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
 
     fn read(bytes: &[u8], encoding: Encoding) -> Result<Value, Error> {
         decode(bytes, encoding, &Limits::default()).map(|mut records| records.remove(0).value)

@@ -13,6 +13,8 @@ mod json;
 mod xml;
 mod xml_writer;
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -149,6 +151,23 @@ impl Codec {
         Ok(bytes)
     }
 
+    /// The bytes on the wire of a file that a person wrote: a form stands as one `NAME=value` a line, which
+    /// can be read and corrected, everything else as it is sent.
+    pub fn from_written<'a>(&self, written: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+        match self.format {
+            Format::Form => form::from_lines(written, self.encoding).map(Cow::Owned),
+            Format::Json | Format::Xml | Format::Csv => Ok(Cow::Borrowed(written)),
+        }
+    }
+
+    /// The extension of a file that a person writes for [`Codec::from_written`], without a dot.
+    pub fn written_extension(&self) -> &'static str {
+        match self.format {
+            Format::Form => "txt",
+            other => other.extension(),
+        }
+    }
+
     /// The media type to announce for what `encode` wrote.
     pub fn media_type(&self) -> &'static str {
         match (self.format, self.encoding) {
@@ -170,7 +189,7 @@ impl Codec {
 }
 
 /// The text of a scalar, `None` for null; arrays and objects are refused at `pointer`.
-fn scalar_text<'a>(value: &'a Value, pointer: &str) -> Result<Option<std::borrow::Cow<'a, str>>, Error> {
+fn scalar_text<'a>(value: &'a Value, pointer: &str) -> Result<Option<Cow<'a, str>>, Error> {
     match value {
         Value::Null => Ok(None),
         Value::Bool(flag) => Ok(Some(if *flag { "true" } else { "false" }.into())),

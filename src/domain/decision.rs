@@ -86,6 +86,26 @@ pub enum Part {
     Informed,
 }
 
+impl Part {
+    /// The word in data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Assist => "assist",
+            Self::Informed => "informed",
+        }
+    }
+
+    /// The word on a screen.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Lead => "牵头",
+            Self::Assist => "配合",
+            Self::Informed => "知悉",
+        }
+    }
+}
+
 /// How a planned delivery starts its life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "start", rename_all = "snake_case")]

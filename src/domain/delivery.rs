@@ -214,6 +214,18 @@ impl Outcome {
             Self::Unknown => "unknown",
         }
     }
+
+    /// The word on a screen.
+    pub fn chinese(&self) -> &'static str {
+        match self {
+            Self::Delivered => "已送达",
+            Self::Transient => "暂时失败",
+            Self::Throttled { .. } => "对方要求稍后再试",
+            Self::Permanent => "对方拒收",
+            Self::Ours => "映射或配置错误",
+            Self::Unknown => "结果未知",
+        }
+    }
 }
 
 /// What an adapter does when the outcome is unknown (DESIGN promise 7).

@@ -31,6 +31,24 @@ pub const TOKEN_REVOKED: &str = "token.revoked";
 /// A hub started, with the versions it runs.
 pub const STARTED: &str = "hub.started";
 
+/// The word on a screen for an event; none for an event of another version.
+pub fn chinese(event: &str) -> Option<&'static str> {
+    Some(match event {
+        ACCEPTED => "接收消息",
+        REFUSED => "拒收消息",
+        SUPERSEDED => "被更正替代",
+        ATTEMPTED => "推送一次",
+        LEASE_EXPIRED => "推送超时未报结果",
+        OPERATED => "人工操作",
+        BREAKER_OPENED => "暂停推送",
+        BREAKER_CLOSED => "恢复推送",
+        TOKEN_ADDED => "新建令牌",
+        TOKEN_REVOKED => "吊销令牌",
+        STARTED => "枢纽启动",
+        _ => return None,
+    })
+}
+
 /// What an entry is about.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About {

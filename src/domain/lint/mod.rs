@@ -70,6 +70,38 @@ pub enum Finding {
     WithoutCrossWalk(ItemCode),
 }
 
+impl Finding {
+    /// The same for a screen.
+    pub fn chinese(&self) -> String {
+        match self {
+            Self::KindWithoutRule(kind) => {
+                format!("“{}”（{kind}）没有启用的规则，这类消息不会送达任何机构", kind.row().chinese)
+            }
+            Self::RoleWithoutOrganisation { rule, role } => {
+                format!("规则 {rule} 要找角色“{}”，但没有机构具有该角色，规则永远不会生效", role.chinese())
+            }
+            Self::ConditionWithoutItem { rule, condition } => {
+                format!("规则 {rule} 要求 {condition}，但没有这样的事项，规则永远不会生效")
+            }
+            Self::LineWithoutDepartment(line) => {
+                format!("条线“{line}”有事项，但各地均无主管部门，相关消息将转待人工处理")
+            }
+            Self::ItemWithoutSupervisor { item, divisions } => {
+                format!("事项 {item} 在以下区划作出时找不到监管部门：{}", join(divisions))
+            }
+            Self::ItemWithoutApprover { item, divisions } => {
+                format!("事项 {item} 在以下区划没有审批部门：{}", join(divisions))
+            }
+            Self::SupervisionWithoutDepartment { item, divisions } => {
+                format!("监管事项 {item} 在以下区划没有主管部门：{}", join(divisions))
+            }
+            Self::WithoutCrossWalk(item) => {
+                format!("监管事项 {item} 没有审管事项对应关系，其处罚将转待人工处理")
+            }
+        }
+    }
+}
+
 fn join(divisions: &[DivisionCode]) -> String {
     divisions.iter().map(DivisionCode::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -154,6 +154,45 @@ pub enum Operation {
     ConfirmRelay,
 }
 
+impl Operation {
+    /// The word in data.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Park { .. } => "park",
+            Self::Skip => "skip",
+            Self::Withdraw => "withdraw",
+            Self::ServeOffline { .. } => "serve_offline",
+            Self::ConfirmRelay => "confirm_relay",
+        }
+    }
+
+    /// The states from which it is possible.
+    pub fn from(&self) -> &'static [Transport] {
+        use Transport::{Held, Parked, Ready, Scheduled};
+
+        match self {
+            Self::Retry => &[Parked, Scheduled],
+            Self::Park { .. } => &[Ready, Scheduled, Held],
+            Self::Skip => &[Parked],
+            Self::Withdraw | Self::ServeOffline { .. } => &[Held, Ready, Scheduled, Parked],
+            Self::ConfirmRelay => &[Held],
+        }
+    }
+
+    /// The state it leads to. Of a retry, a second hop that was parked while it waited goes back to
+    /// [`Transport::Held`] instead.
+    pub fn to(&self) -> Transport {
+        match self {
+            Self::Retry | Self::ConfirmRelay => Transport::Ready,
+            Self::Park { .. } => Transport::Parked,
+            Self::Skip => Transport::Skipped,
+            Self::Withdraw => Transport::Withdrawn,
+            Self::ServeOffline { .. } => Transport::ServedOffline,
+        }
+    }
+}
+
 /// An operation done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operated {
@@ -172,14 +211,14 @@ pub enum NotPossible {
     #[error("no delivery {0}")]
     Unknown(DeliveryId),
     /// Not from this state.
-    #[error("delivery {delivery} is {state}, which does not allow this; it needs {needs}")]
+    #[error("delivery {delivery} is {state}, which does not allow this; it needs {}", or(needs))]
     State {
         /// Which.
         delivery: DeliveryId,
         /// Its state.
         state: Transport,
         /// States that would do.
-        needs: &'static str,
+        needs: &'static [Transport],
     },
     /// It has no endpoint to go to.
     #[error("delivery {0} has no endpoint; name the recipient in the registry and send the message on")]
@@ -190,6 +229,82 @@ pub enum NotPossible {
         /// Which.
         delivery: DeliveryId,
         /// Why.
-        because: &'static str,
+        because: NotConfirmable,
     },
+}
+
+impl NotPossible {
+    /// The same for a screen.
+    pub fn chinese(&self) -> String {
+        match self {
+            Self::Unknown(delivery) => format!("没有编号为 {delivery} 的推送"),
+            Self::State { delivery, state, needs } => {
+                let needs: Vec<_> = needs.iter().map(|state| format!("“{}”", state.chinese())).collect();
+                let needs = needs.join("、");
+                format!("推送 {delivery} 当前为“{}”，不能这样处理；须为{needs}", state.chinese())
+            }
+            Self::NoEndpoint(delivery) => {
+                format!("推送 {delivery} 没有接入系统可送；请先在注册表中明确接收机构，再转送该消息")
+            }
+            Self::Relay { delivery, because } => {
+                format!("推送 {delivery} 不能确认转报：{}", because.chinese())
+            }
+        }
+    }
+}
+
+/// Why a relay cannot be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotConfirmable {
+    /// It is an ordinary delivery.
+    #[error("it is no second hop")]
+    NoSecondHop,
+    /// The supervisor sends it by other means.
+    #[error("the supervisor relays in its own system")]
+    OwnSystem,
+    /// The first recipient does not have it yet.
+    #[error("its first hop has not reached its operative moment")]
+    TooEarly,
+}
+
+impl NotConfirmable {
+    fn chinese(self) -> &'static str {
+        match self {
+            Self::NoSecondHop => "它不是转报的推送",
+            Self::OwnSystem => "监管部门在自有系统中转报",
+            Self::TooEarly => "前一环节尚未到审管界点",
+        }
+    }
+}
+
+fn or(states: &[Transport]) -> String {
+    let words: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, first)) => format!("{} or {last}", first.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_possible_says_which_states_would_do() {
+        let delivery = DeliveryId(Uuid::nil());
+        let refused = |operation: &Operation| NotPossible::State {
+            delivery,
+            state: Transport::Delivered,
+            needs: operation.from(),
+        };
+        let text = refused(&Operation::Withdraw).to_string();
+        assert!(text.ends_with("it needs held, ready, scheduled or parked"), "{text}");
+        let text = refused(&Operation::Skip).to_string();
+        assert!(text.ends_with("it needs parked"), "{text}");
+        let text = refused(&Operation::Retry).chinese();
+        assert!(text.contains("“已送达”") && text.ends_with("须为“待人工处理”、“待重试”"), "{text}");
+    }
 }

@@ -16,8 +16,8 @@ use std::{fmt, sync::Arc};
 pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Verdict};
 pub use access::{Access, Grant, NewToken, Scope, Token};
 pub use deliveries::{
-    Claim, Counts, Deliveries, ExpiredLease, NotPossible, Operated, Operation, Settled, Settlement, Waiting,
-    Want,
+    Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,
+    Settlement, Waiting, Want,
 };
 pub use obligations::{Obligation, Obligations};
 pub use query::{

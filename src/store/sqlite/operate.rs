@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{decision::ParkReason, delivery::Transport, id::DeliveryId},
-    port::store::{Error, NewEntry, NotPossible, Operated, Operation},
+    port::store::{Error, NewEntry, NotConfirmable, NotPossible, Operated, Operation},
 };
 
 /// Does it, and writes the entry, or says why it cannot be done.
@@ -42,19 +42,8 @@ fn allowed(
     standing: &Standing,
     operation: &Operation,
 ) -> Result<Result<(), NotPossible>, Error> {
-    use Transport::{Held, Leased, Parked, Ready, Scheduled};
-
-    let state = standing.state;
-    let (possible, needs) = match operation {
-        Operation::Retry => (matches!(state, Parked | Scheduled), "parked or scheduled"),
-        Operation::Park { .. } => (matches!(state, Ready | Scheduled | Held), "ready, scheduled or held"),
-        Operation::Skip => (state == Parked, "parked"),
-        Operation::Withdraw | Operation::ServeOffline { .. } => {
-            (!state.is_final() && state != Leased, "held, ready, scheduled or parked")
-        }
-        Operation::ConfirmRelay => (state == Held, "held"),
-    };
-    if !possible {
+    let (state, needs) = (standing.state, operation.from());
+    if !needs.contains(&state) {
         return Ok(Err(NotPossible::State { delivery, state, needs }));
     }
     if *operation == Operation::Retry && standing.lane.is_none() {
@@ -68,14 +57,12 @@ fn allowed(
     Ok(Ok(()))
 }
 
-fn not_confirmable(change: &Change<'_>, standing: &Standing) -> Result<Option<&'static str>, Error> {
-    let Some(hold) = standing.hold else { return Ok(Some("it is no second hop")) };
+fn not_confirmable(change: &Change<'_>, standing: &Standing) -> Result<Option<NotConfirmable>, Error> {
+    let Some(hold) = standing.hold else { return Ok(Some(NotConfirmable::NoSecondHop)) };
     Ok(match hold.mode {
-        Mode::OwnSystem => Some("the supervisor relays in its own system"),
+        Mode::OwnSystem => Some(NotConfirmable::OwnSystem),
         Mode::Confirm | Mode::StandingAuthorisation if change.may_follow(&hold)? => None,
-        Mode::Confirm | Mode::StandingAuthorisation => {
-            Some("its first hop has not reached its operative moment")
-        }
+        Mode::Confirm | Mode::StandingAuthorisation => Some(NotConfirmable::TooEarly),
     })
 }
 

@@ -82,9 +82,7 @@ impl Adapters {
     pub(super) fn queues(&self) -> Vec<(EndpointId, usize)> {
         let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
         receiving
-            .map(|adapter| {
-                (adapter.endpoint().clone(), adapter.limits().queue.max(self.window(&adapter)))
-            })
+            .map(|adapter| (adapter.endpoint().clone(), adapter.limits().queue.max(self.window(&adapter))))
             .collect()
     }
 

@@ -12,11 +12,7 @@ use jiff::{Timestamp, civil::Date};
 use super::{Error, adapters, setup};
 use crate::{
     config::{
-        adapter, calendar,
-        environment::Environment,
-        registry, rules,
-        secret::SecretRef,
-        settings::Settings,
+        adapter, calendar, environment::Environment, registry, rules, secret::SecretRef, settings::Settings,
     },
     domain::{lint, registry::Endpoint},
     engine::world::World,
@@ -76,7 +72,9 @@ fn build(settings: &Settings, endpoints: Vec<Endpoint>, [registry, rules]: [u64;
     let rules = rules::load(&paths.rules, rules).map_err(|error| faults.push(error.to_string()));
     let calendar = calendar::load(&paths.calendar).map_err(|error| faults.push(error.to_string()));
     match (registry, rules, calendar) {
-        (Ok(registry), Ok(rules), Ok(calendar)) => Ok(World { registry, rules, calendar, moment: settings.moment.operative }),
+        (Ok(registry), Ok(rules), Ok(calendar)) => {
+            Ok(World { registry, rules, calendar, moment: settings.moment.operative })
+        }
         _ => Err(Error::Configuration(faults.join("\n"))),
     }
 }

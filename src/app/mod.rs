@@ -358,10 +358,11 @@ impl Base {
         let router = api::http::router(api::http::Parts {
             intake,
             translate: self.adapters.translate(),
-            operations: Arc::clone(office) as _,
-            store: Arc::clone(&self.shared),
-            grants,
-            clock: Arc::clone(&self.outside.clock),
+            counter: api::http::Counter {
+                operations: Arc::clone(office) as _,
+                store: Arc::clone(&self.shared),
+                grants,
+            },
             limits: api::http::Limits {
                 body_bytes: settings.http.body_limit_bytes,
                 batch_bytes: settings.http.batch_limit_bytes,

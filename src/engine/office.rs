@@ -16,13 +16,15 @@ use crate::{
         decision::ParkReason,
         delivery::Transport,
         id::{DeliveryId, EndpointId},
+        obligation::ObligationState,
     },
     evidence::digest::Digest,
     port::{
         clock::Clock,
-        operations::{By, Error, Operations},
+        operations::{By, Error, Operations, Rehearsal},
         store::{
-            DeliveryFilter, NewToken, NotPossible, Operated, Operation, Page, Scope, Sha256Digest, Store,
+            DeliveryFilter, DeliveryRow, NewToken, NotPossible, Obligation, Operated, Operation, Page, Scope,
+            Sha256Digest, Store,
         },
     },
     task::metrics::PARKED,
@@ -50,12 +52,8 @@ pub struct Office {
 #[async_trait]
 impl Operations for Office {
     async fn operate(&self, delivery: DeliveryId, operation: Operation, by: By) -> Result<Operated, Error> {
-        if needs_reason(&operation) && by.reason.trim().is_empty() {
-            return Err(Error::NoReason);
-        }
-        let filter = DeliveryFilter { id: Some(delivery), ..DeliveryFilter::default() };
-        let row = self.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
-        let message = row.first().ok_or(NotPossible::Unknown(delivery))?.message;
+        asked_for(&operation, &by)?;
+        let message = self.row(delivery).await?.message;
         let now = self.clock.now();
         let data = json!({ "operation": said(&operation), "operator": by.operator, "reason": by.reason });
         let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), data, now);
@@ -65,6 +63,31 @@ impl Operations for Office {
         }
         self.desk.ready(&operated.ready);
         Ok(operated)
+    }
+
+    async fn rehearse(
+        &self,
+        delivery: DeliveryId,
+        operation: &Operation,
+        by: &By,
+    ) -> Result<Rehearsal, Error> {
+        asked_for(operation, by)?;
+        let row = self.row(delivery).await?;
+        let (from, needs) = (row.state, operation.from());
+        if !needs.contains(&from) {
+            return Err(NotPossible::State { delivery, state: from, needs }.into());
+        }
+        let owed = self.store.of_message(row.message).await?.into_iter();
+        let about = |it: &Obligation| it.delivery == Some(delivery) && it.state == ObligationState::Open;
+        let filter = DeliveryFilter { message: Some(row.message), ..DeliveryFilter::default() };
+        let beside = self.store.deliveries(filter, Page { offset: 0, limit: usize::from(u16::MAX) }).await?;
+        let waits = |it: &DeliveryRow| it.after == Some(delivery) && it.state == Transport::Held;
+        Ok(Rehearsal {
+            from,
+            to: operation.to(),
+            duties: owed.filter(about).collect(),
+            second_hops: beside.iter().filter(|it| waits(it)).map(|it| it.id).collect(),
+        })
     }
 
     async fn add_token(&self, name: &str, scope: Scope, by: By) -> Result<String, Error> {
@@ -94,6 +117,14 @@ impl Operations for Office {
     }
 }
 
+impl Office {
+    async fn row(&self, delivery: DeliveryId) -> Result<DeliveryRow, Error> {
+        let filter = DeliveryFilter { id: Some(delivery), ..DeliveryFilter::default() };
+        let row = self.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?.into_iter().next();
+        Ok(row.ok_or(NotPossible::Unknown(delivery))?)
+    }
+}
+
 /// What the store keeps of a token: it is random, so a plain digest tells nothing of it.
 pub fn hash_token(token: &str) -> Sha256Digest {
     Sha256Digest(*Digest::of(token.as_bytes()).as_bytes())
@@ -106,18 +137,15 @@ fn new_token() -> Result<String, Error> {
 }
 
 /// Calling off, leaving out and stopping are answered for, so they need a reason.
-fn needs_reason(operation: &Operation) -> bool {
-    matches!(operation, Operation::Park { .. } | Operation::Skip | Operation::Withdraw)
+fn asked_for(operation: &Operation, by: &By) -> Result<(), Error> {
+    let needs = matches!(operation, Operation::Park { .. } | Operation::Skip | Operation::Withdraw);
+    if needs && by.reason.trim().is_empty() { Err(Error::NoReason) } else { Ok(()) }
 }
 
 fn said(operation: &Operation) -> Value {
     match operation {
-        Operation::Retry => json!("retry"),
-        Operation::Park { .. } => json!("park"),
-        Operation::Skip => json!("skip"),
-        Operation::Withdraw => json!("withdraw"),
-        Operation::ServeOffline { document } => json!({ "serve_offline": document }),
-        Operation::ConfirmRelay => json!("confirm_relay"),
+        Operation::ServeOffline { document } => json!({ operation.as_str(): document }),
+        other => json!(other.as_str()),
     }
 }
 

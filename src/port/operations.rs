@@ -4,14 +4,23 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::store::{self, NotPossible, Operated, Operation, Scope};
-use crate::domain::id::DeliveryId;
+use super::store::{self, NotPossible, Obligation, Operated, Operation, Scope};
+use crate::domain::{delivery::Transport, id::DeliveryId};
 
 /// Operates the hub. Every operation that is done is in the trail with its operator and reason.
 #[async_trait]
 pub trait Operations: fmt::Debug + Send + Sync {
     /// Does `operation` to one delivery.
     async fn operate(&self, delivery: DeliveryId, operation: Operation, by: By) -> Result<Operated, Error>;
+
+    /// What `operation` would do to one delivery now; changes nothing. Of a retry or a confirmation the store
+    /// alone knows whether it is possible.
+    async fn rehearse(
+        &self,
+        delivery: DeliveryId,
+        operation: &Operation,
+        by: &By,
+    ) -> Result<Rehearsal, Error>;
 
     /// Makes a token and returns it: the only time it is seen.
     async fn add_token(&self, name: &str, scope: Scope, by: By) -> Result<String, Error>;
@@ -27,6 +36,19 @@ pub struct By {
     pub operator: String,
     /// Reason, in words; may be empty where none is asked for.
     pub reason: String,
+}
+
+/// What an operation would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The state now.
+    pub from: Transport,
+    /// The state it would lead to.
+    pub to: Transport,
+    /// What is owed about the delivery now.
+    pub duties: Vec<Obligation>,
+    /// Second hops that wait for it.
+    pub second_hops: Vec<DeliveryId>,
 }
 
 /// Why an operation was not done. Nothing changed.
@@ -53,4 +75,19 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl Error {
+    /// The same for a screen; none where the store says why.
+    pub fn chinese(&self) -> Option<String> {
+        Some(match self {
+            Self::NotPossible(not_possible) => not_possible.chinese(),
+            Self::NameTaken(name) => format!("已有名为“{name}”的令牌；请先吊销，或换一个名称"),
+            Self::NoToken(name) => format!("没有名为“{name}”的有效令牌"),
+            Self::UnknownEndpoint(endpoint) => format!("接入系统“{endpoint}”未配置：没有它的适配器目录"),
+            Self::NoReason => "该操作须写明原因".to_owned(),
+            Self::Randomness(text) => format!("本机取不到随机数：{text}"),
+            Self::Store(_) => return None,
+        })
+    }
 }

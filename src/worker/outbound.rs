@@ -101,7 +101,8 @@ impl Outbound {
         if id.is_some() && mapped.pointer(pointer) == id {
             return Ok(());
         }
-        let text = format!("delivery_id is declared at {pointer}, but the mapping does not put delivery.id there");
+        let text =
+            format!("delivery_id is declared at {pointer}, but the mapping does not put delivery.id there");
         Err(fault::Fault::new("", text))
     }
 }
@@ -130,7 +131,8 @@ impl Adapter {
     /// The parcel of one attempt; an error is [`Outcome::Ours`].
     pub(super) fn outbound(&self, work: &Work, not_after: Timestamp) -> Result<Parcel, Fault> {
         let outbound = self.way_out()?;
-        let body = self.rendered(work.kind, &record(work)?, &context(work)).map_err(|faults| unmapped(&faults))?;
+        let body =
+            self.rendered(work.kind, &record(work)?, &context(work)).map_err(|faults| unmapped(&faults))?;
         Ok(Parcel {
             delivery: work.delivery,
             body: body.into(),

@@ -7,11 +7,11 @@ use std::{
 };
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRef, FromRequestParts},
     http::{header::AUTHORIZATION, request::Parts},
 };
 
-use super::{Api, Problem};
+use super::{Counter, Problem};
 use crate::{
     domain::id::EndpointId,
     port::{
@@ -84,13 +84,22 @@ fn forbidden(detail: &str) -> Problem {
     Problem::from(Refusal::new(Code::Forbidden, detail))
 }
 
-impl FromRequestParts<Api> for Identity {
+impl<S> FromRequestParts<S> for Identity
+where
+    S: Send + Sync,
+    Counter: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // Put there only by whoever asks from inside the process; nothing on the wire becomes an extension.
+        if let Some(inside) = parts.extensions.get::<Self>() {
+            return Ok(inside.clone());
+        }
+        let grants = Counter::from_ref(state).grants;
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        token.and_then(|token| api.parts.grants.identify(token.trim())).ok_or_else(|| {
+        token.and_then(|token| grants.identify(token.trim())).ok_or_else(|| {
             let detail = "send 'Authorization: Bearer <token>' with a live token of this hub";
             Problem::from(Refusal::new(Code::Unauthenticated, detail))
         })

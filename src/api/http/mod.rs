@@ -2,6 +2,7 @@
 //! and operations. Every request is authenticated by a bearer token; errors are RFC 9457 problem details.
 
 mod access;
+mod counter;
 mod events;
 mod intake;
 mod operate;
@@ -14,18 +15,14 @@ use std::{sync::Arc, time::Duration};
 pub use access::{Grants, Identity};
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    routing::{delete, get, post},
+    extract::{DefaultBodyLimit, FromRef},
+    routing::post,
 };
+pub use counter::{Counter, ask};
 pub use problem::Problem;
 use tokio::sync::Semaphore;
 
-use crate::port::{
-    clock::Clock,
-    intake::{Intake, Translate},
-    operations::Operations,
-    store::Store,
-};
+use crate::port::intake::{Intake, Translate};
 
 /// Bounds of the interface (promise 9).
 #[derive(Clone, Copy, Debug)]
@@ -49,14 +46,8 @@ pub struct Parts {
     pub intake: Arc<dyn Intake>,
     /// Reads departments' own bodies.
     pub translate: Arc<dyn Translate>,
-    /// Does what operators ask.
-    pub operations: Arc<dyn Operations>,
-    /// Reads what is stored.
-    pub store: Arc<dyn Store>,
-    /// Who may come in.
-    pub grants: Arc<Grants>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
+    /// Answers look-ups and operations.
+    pub counter: Counter,
     /// Bounds.
     pub limits: Limits,
 }
@@ -67,21 +58,20 @@ struct Api {
     room: Arc<Semaphore>,
 }
 
+impl FromRef<Api> for Counter {
+    fn from_ref(api: &Api) -> Self {
+        api.parts.counter.clone()
+    }
+}
+
 /// The routes of the public port.
 pub fn router(parts: Parts) -> Router {
     let limits = parts.limits;
     let api = Api { parts, room: Arc::new(Semaphore::new(limits.concurrency)) };
     Router::new()
         .route("/v1/messages", post(intake::messages))
-        .route("/v1/messages/{id}", get(query::message))
-        .route("/v1/messages/{id}/trail", get(query::trail))
         .route("/v1/adapters/{endpoint}", post(intake::adapter))
-        .route("/v1/deliveries", get(query::deliveries))
-        .route("/v1/deliveries/{id}", get(query::delivery))
-        .route("/v1/deliveries/{id}/{operation}", post(operate::delivery))
-        .route("/v1/counts", get(query::counts))
-        .route("/v1/tokens", get(query::tokens).post(operate::add_token))
-        .route("/v1/tokens/{name}", delete(operate::revoke_token))
+        .merge(counter::routes())
         .fallback(problem::not_found)
         .layer(DefaultBodyLimit::max(limits.batch_bytes.max(limits.body_bytes)))
         .with_state(api)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, Identity, Problem};
+use super::{Counter, Identity, Problem};
 use crate::{
     domain::id::DeliveryId,
     port::{
@@ -24,6 +24,8 @@ use crate::{
 struct Asked {
     reason: String,
     document: String,
+    /// What would happen, without doing it.
+    dry_run: bool,
 }
 
 /// Body of `POST /v1/tokens`.
@@ -39,7 +41,7 @@ struct Wanted {
 
 /// `POST /v1/deliveries/{id}/{retry|park|skip|withdraw|offline|confirm}`.
 pub(super) async fn delivery(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     Path((id, operation)): Path<(String, String)>,
     body: Bytes,
@@ -50,8 +52,27 @@ pub(super) async fn delivery(
     let asked: Asked = if body.is_empty() { Asked::default() } else { parse(&body)? };
     let operation = named(&operation, &asked)?;
     let by = By { operator, reason: asked.reason };
-    let operated = api.parts.operations.operate(id, operation, by).await?;
+    if asked.dry_run {
+        return rehearse(&counter, id, &operation, &by).await;
+    }
+    let operated = counter.operations.operate(id, operation, by).await?;
     Ok(Json(json!({ "delivery": id, "from": operated.from, "to": operated.to })))
+}
+
+async fn rehearse(
+    counter: &Counter,
+    id: DeliveryId,
+    operation: &Operation,
+    by: &By,
+) -> Result<Json<Value>, Problem> {
+    if matches!(operation, Operation::Retry | Operation::ConfirmRelay) {
+        return Err(Problem::bad_request("'dry_run' is for park, skip, withdraw and offline"));
+    }
+    let would = counter.operations.rehearse(id, operation, by).await?;
+    Ok(Json(json!({
+        "delivery": id, "from": would.from, "to": would.to, "dry_run": true,
+        "obligations": would.duties, "second_hops": would.second_hops,
+    })))
 }
 
 /// The operation of a name.
@@ -74,7 +95,7 @@ fn named(name: &str, asked: &Asked) -> Result<Operation, Problem> {
 
 /// `POST /v1/tokens`: the token is in the answer and nowhere else.
 pub(super) async fn add_token(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -82,25 +103,25 @@ pub(super) async fn add_token(
     let wanted: Wanted = parse(&body)?;
     let scope = wanted.endpoint.map_or(Scope::Operator, |endpoint| Scope::Endpoint(endpoint.into()));
     let by = By { reason: wanted.reason, ..by };
-    let token = api.parts.operations.add_token(&wanted.name, scope, by).await?;
-    refresh(&api).await?;
+    let token = counter.operations.add_token(&wanted.name, scope, by).await?;
+    refresh(&counter).await?;
     Ok((StatusCode::CREATED, Json(json!({ "name": wanted.name, "token": token }))))
 }
 
 /// `DELETE /v1/tokens/{name}`.
 pub(super) async fn revoke_token(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
-    api.parts.operations.revoke_token(&name, by).await?;
-    refresh(&api).await?;
+    counter.operations.revoke_token(&name, by).await?;
+    refresh(&counter).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn refresh(api: &Api) -> Result<(), Problem> {
-    api.parts.grants.replace(api.parts.store.grants().await?);
+async fn refresh(counter: &Counter) -> Result<(), Problem> {
+    counter.grants.replace(counter.store.grants().await?);
     Ok(())
 }
 

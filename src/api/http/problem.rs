@@ -26,13 +26,15 @@ pub struct Problem {
     pub title: &'static str,
     /// What is wrong and what to do.
     pub detail: String,
+    /// The same in Chinese, where people operate the hub.
+    pub chinese: Option<String>,
     /// Each fault with its place.
     pub faults: Vec<Fault>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), faults: Vec::new() }
+        Self { status, code, title, detail: detail.into(), chinese: None, faults: Vec::new() }
     }
 
     /// Nothing is there.
@@ -47,10 +49,14 @@ impl Problem {
 
     /// The body as JSON.
     pub(super) fn body(&self) -> serde_json::Value {
-        json!({
+        let mut body = json!({
             "type": format!("urn:liandong:problem:{}", self.code), "title": self.title,
             "status": self.status.as_u16(), "code": self.code, "detail": self.detail, "faults": self.faults,
-        })
+        });
+        if let Some(chinese) = &self.chinese {
+            body["detail_zh"] = json!(chinese);
+        }
+        body
     }
 }
 
@@ -74,7 +80,8 @@ pub(super) fn status(code: Code) -> (StatusCode, &'static str) {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, title) = status(refusal.code);
-        Self { status, code: refusal.code.as_str(), title, detail: refusal.detail, faults: refusal.faults }
+        let code = refusal.code.as_str();
+        Self { status, code, title, detail: refusal.detail, chinese: None, faults: refusal.faults }
     }
 }
 
@@ -88,8 +95,8 @@ impl From<store::Error> for Problem {
 impl From<operations::Error> for Problem {
     fn from(error: operations::Error) -> Self {
         use operations::Error;
-        let detail = error.to_string();
-        match error {
+        let (detail, chinese) = (error.to_string(), error.chinese());
+        let problem = match error {
             Error::Store(error) => Self::from(error),
             Error::NotPossible(NotPossible::Unknown(_)) | Error::NoToken(_) | Error::UnknownEndpoint(_) => {
                 Self::missing(detail)
@@ -102,7 +109,8 @@ impl From<operations::Error> for Problem {
             Error::Randomness(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "系统暂不可用，请稍后重发", detail)
             }
-        }
+        };
+        Self { chinese, ..problem }
     }
 }
 

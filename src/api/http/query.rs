@@ -7,11 +7,12 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, Identity, Problem, view};
+use super::{Counter, Identity, Problem, view};
 use crate::{
     domain::{
         delivery::Transport,
-        id::{DeliveryId, MessageId},
+        id::{DeliveryId, MessageId, OrganisationId},
+        kind::Kind,
     },
     port::store::{DeliveryFilter, DeliveryRow, MessageRow, Page, Scope, Selector},
 };
@@ -32,66 +33,109 @@ pub(super) struct Filter {
     limit: Option<usize>,
 }
 
+/// Which messages of `GET /v1/messages`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    business_key: String,
+    organisation: Option<OrganisationId>,
+    kind: Option<Kind>,
+    revision: Option<u32>,
+}
+
+impl Key {
+    fn names(&self, row: &MessageRow) -> bool {
+        self.organisation.as_ref().is_none_or(|it| *it == row.key.organisation)
+            && self.kind.is_none_or(|it| it == row.key.kind)
+            && self.revision.is_none_or(|it| it == row.revision)
+    }
+}
+
+/// `GET /v1/messages`: those of a business key, newest revision first.
+pub(super) async fn messages(
+    State(counter): State<Counter>,
+    identity: Identity,
+    Query(key): Query<Key>,
+) -> Result<Json<Value>, Problem> {
+    let mut found = Vec::new();
+    for id in counter.store.find(&key.business_key, LIMIT).await? {
+        let row = counter.store.message(id).await?.filter(|row| may_see(&identity, row) && key.names(row));
+        found.extend(row.iter().map(view::head));
+    }
+    Ok(Json(found.into()))
+}
+
 pub(super) async fn message(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let row = find(&api, &identity, &id).await?;
-    let deliveries = deliveries_of(&api, row.id).await?;
-    let obligations = api.parts.store.of_message(row.id).await?;
+    let row = find(&counter, &identity, &id).await?;
+    let deliveries = deliveries_of(&counter, row.id).await?;
+    let obligations = counter.store.of_message(row.id).await?;
     Ok(Json(view::message(&row, &deliveries, &obligations)))
 }
 
 pub(super) async fn trail(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let row = find(&api, &identity, &id).await?;
-    let rows = api.parts.store.trail_of(Selector::Message(row.id)).await?;
+    let row = find(&counter, &identity, &id).await?;
+    let rows = counter.store.trail_of(Selector::Message(row.id)).await?;
     Ok(Json(rows.iter().map(view::entry).collect()))
 }
 
 pub(super) async fn delivery(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let id: DeliveryId =
         id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a delivery id")))?;
     let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
-    let rows = api.parts.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
+    let rows = counter.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
     let row = rows.first().ok_or_else(|| Problem::missing(format!("no delivery {id}")))?;
     let is_theirs = match &identity.scope {
         Scope::Operator => true,
         Scope::Endpoint(endpoint) => row.endpoint.as_ref() == Some(endpoint),
     };
     if !is_theirs {
-        find(&api, &identity, &row.message.to_string()).await?;
+        find(&counter, &identity, &row.message.to_string()).await?;
     }
-    Ok(Json(view::delivery(row, &api.parts.store.attempts(id).await?)))
+    Ok(Json(view::delivery(row, &counter.store.attempts(id).await?)))
 }
 
 pub(super) async fn deliveries(
-    State(api): State<Api>,
+    State(counter): State<Counter>,
     identity: Identity,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, Problem> {
     identity.operator()?;
-    let page = Page { offset: filter.offset, limit: filter.limit.unwrap_or(LIMIT).min(LIMIT) };
-    let rows = api.parts.store.deliveries(checked(filter)?, page).await?;
+    let limit = filter.limit.unwrap_or(LIMIT);
+    if limit > LIMIT {
+        let detail = format!("limit is {limit}, at most {LIMIT} rows come at once; go on with offset");
+        return Err(Problem::bad_request(detail));
+    }
+    let page = Page { offset: filter.offset, limit };
+    let rows = counter.store.deliveries(checked(filter)?, page).await?;
     Ok(Json(serde_json::json!(rows)))
 }
 
-pub(super) async fn counts(State(api): State<Api>, identity: Identity) -> Result<Json<Value>, Problem> {
+pub(super) async fn counts(
+    State(counter): State<Counter>,
+    identity: Identity,
+) -> Result<Json<Value>, Problem> {
     identity.operator()?;
-    Ok(Json(view::counts(&api.parts.store.counts().await?)))
+    Ok(Json(view::counts(&counter.store.counts().await?)))
 }
 
-pub(super) async fn tokens(State(api): State<Api>, identity: Identity) -> Result<Json<Value>, Problem> {
+pub(super) async fn tokens(
+    State(counter): State<Counter>,
+    identity: Identity,
+) -> Result<Json<Value>, Problem> {
     identity.operator()?;
-    Ok(Json(view::tokens(&api.parts.store.tokens().await?)))
+    Ok(Json(view::tokens(&counter.store.tokens().await?)))
 }
 
 fn checked(filter: Filter) -> Result<DeliveryFilter, Problem> {
@@ -113,19 +157,22 @@ fn checked(filter: Filter) -> Result<DeliveryFilter, Problem> {
 }
 
 /// A message that the caller may see; to others it does not exist.
-async fn find(api: &Api, identity: &Identity, id: &str) -> Result<MessageRow, Problem> {
+async fn find(counter: &Counter, identity: &Identity, id: &str) -> Result<MessageRow, Problem> {
     let missing = || Problem::missing(format!("no message {id}"));
     let parsed: MessageId =
         id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a message id")))?;
-    let row = api.parts.store.message(parsed).await?.ok_or_else(missing)?;
+    let row = counter.store.message(parsed).await?.ok_or_else(missing)?;
+    if may_see(identity, &row) { Ok(row) } else { Err(missing()) }
+}
+
+fn may_see(identity: &Identity, row: &MessageRow) -> bool {
     match &identity.scope {
-        Scope::Operator => Ok(row),
-        Scope::Endpoint(endpoint) if row.endpoint == *endpoint => Ok(row),
-        Scope::Endpoint(_) => Err(missing()),
+        Scope::Operator => true,
+        Scope::Endpoint(endpoint) => row.endpoint == *endpoint,
     }
 }
 
-async fn deliveries_of(api: &Api, message: MessageId) -> Result<Vec<DeliveryRow>, Problem> {
+async fn deliveries_of(counter: &Counter, message: MessageId) -> Result<Vec<DeliveryRow>, Problem> {
     let filter = DeliveryFilter { message: Some(message), ..DeliveryFilter::default() };
-    Ok(api.parts.store.deliveries(filter, Page { offset: 0, limit: LIMIT }).await?)
+    Ok(counter.store.deliveries(filter, Page { offset: 0, limit: LIMIT }).await?)
 }

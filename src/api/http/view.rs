@@ -8,11 +8,18 @@ use crate::port::store::{
 
 /// A message with its deliveries and what is owed.
 pub fn message(row: &MessageRow, deliveries: &[DeliveryRow], obligations: &[Obligation]) -> Value {
+    let mut value = head(row);
+    value["deliveries"] = json!(deliveries);
+    value["obligations"] = json!(obligations);
+    value
+}
+
+/// What names a message.
+pub fn head(row: &MessageRow) -> Value {
     json!({
         "id": row.id, "organisation": row.key.organisation, "kind": row.key.kind,
         "business_key": row.key.business_key, "revision": row.revision, "matter": row.matter,
         "endpoint": row.endpoint, "accepted_at": row.accepted_at,
-        "deliveries": deliveries, "obligations": obligations,
     })
 }
 

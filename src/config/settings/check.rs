@@ -9,8 +9,8 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Seal, Settings,
-    Shutdown, Store, layers::Found, layers::Merged, raw,
+    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Seal, Settings, Shutdown,
+    Store, layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},

@@ -64,8 +64,7 @@ pub(super) fn from_lines(written: &[u8], encoding: Encoding) -> Result<Vec<u8>, 
     let mut out = Vec::new();
     for (line, field) in (1..).zip(text.lines()).filter(|(_, field)| !field.trim().is_empty()) {
         let reason = "the line is not NAME=value";
-        let (name, value) =
-            field.split_once('=').ok_or(Error::Malformed { format: "form", line, reason })?;
+        let (name, value) = field.split_once('=').ok_or(Error::Malformed { format: "form", line, reason })?;
         if !out.is_empty() {
             out.push(b'&');
         }

@@ -5,6 +5,7 @@
 //! outcomes are settled, the trail is sealed, the store closes, probes last.
 
 mod adapters;
+pub mod counter;
 mod health;
 pub mod load;
 pub mod telemetry;
@@ -128,7 +129,7 @@ impl Hub {
     /// Loads, checks, opens, binds and runs.
     pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
         let adapters = adapters::load(settings, &outside.environment)?;
-        let store = Arc::new(load::open_store(settings)?);
+        let store = Arc::new(load::open_store_soon(settings).await?);
         let base = Base::new(settings, outside, adapters, Arc::clone(&store)).await?;
         let running = base.run(settings).await;
         if running.is_err() {
@@ -221,8 +222,7 @@ impl Base {
         let signer = load::signer(settings)?;
         let content_key = load::content_key(shared.as_ref()).await?;
         let policies = adapters.policies(settings)?;
-        let origin =
-            Origin::new(&*settings.seal.origin).map_err(|error| Error::Configuration(error.to_string()))?;
+        let origin = load::origin(settings)?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),

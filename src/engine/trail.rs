@@ -38,7 +38,6 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         REFUSED => "拒收消息",
         SUPERSEDED => "被更正替代",
         ATTEMPTED => "推送一次",
-        LEASE_EXPIRED => "推送超时未报结果",
         OPERATED => "人工操作",
         BREAKER_OPENED => "暂停推送",
         BREAKER_CLOSED => "恢复推送",

@@ -48,6 +48,9 @@ pub enum Error {
     /// Another process holds the data directory.
     #[error("data directory {0} is in use by another liandong process")]
     InUse(Arc<str>),
+    /// There is nothing to look at: no hub has run on the directory.
+    #[error("there is no store in {0}; 'liandong serve' makes one, or name another configuration with --config")]
+    Absent(Arc<str>),
     /// A row that should not exist, or cannot be read: a person is needed.
     #[error("store is damaged: {0}")]
     Damaged(Arc<str>),

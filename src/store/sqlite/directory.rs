@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -42,6 +43,33 @@ impl Directory {
     }
 }
 
+/// The database of a directory that somebody has made; nothing is made here.
+pub(super) fn existing(path: &Path) -> Result<PathBuf, Error> {
+    let database = path.join(DATABASE);
+    match fs::metadata(&database) {
+        Ok(_) => Ok(database),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Error::Absent(path.display().to_string().into()))
+        }
+        Err(error) => Err(of_file(&database, error)),
+    }
+}
+
+/// Whether a process holds the directory. Looking holds it for an instant.
+pub(super) fn is_held(path: &Path) -> Result<bool, Error> {
+    let name = path.join(LOCK);
+    let lock = match File::open(&name) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(of_file(&name, error)),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(of_file(&name, error)),
+    }
+}
+
 fn create(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -58,11 +86,23 @@ mod tests {
     fn a_directory_is_held_by_one_at_a_time() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b");
+        assert!(!is_held(&path).unwrap(), "nobody has made it yet");
         let first = Directory::lock(&path).unwrap();
+        assert!(is_held(&path).unwrap());
         let refused = Directory::lock(&path).unwrap_err();
         assert!(matches!(&refused, Error::InUse(named) if named.ends_with("a/b")), "{refused}");
         drop(first);
+        assert!(!is_held(&path).unwrap());
         Directory::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn looking_for_a_database_makes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        let error = existing(&path).unwrap_err();
+        assert!(matches!(&error, Error::Absent(named) if named.ends_with("data")), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]

@@ -18,6 +18,19 @@ pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
     apply_all(connection, MIGRATIONS)
 }
 
+/// Refuses a database of another form, without changing it.
+pub(super) fn must_be_current(connection: &Connection) -> Result<(), Error> {
+    let newest: i64 =
+        connection.query_row("SELECT coalesce(max(number), 0) FROM migration", [], |row| row.get(0))?;
+    let known: i64 = number(MIGRATIONS.len())?;
+    if newest == known {
+        return Ok(());
+    }
+    Err(damaged(format_args!(
+        "the database has migration {newest}, this version knows {known}; a start of the hub brings an older one up to date"
+    )))
+}
+
 fn apply_all(connection: &mut Connection, migrations: &[(&str, &str)]) -> Result<(), Error> {
     connection.execute_batch(TABLE)?;
     let newest: i64 =

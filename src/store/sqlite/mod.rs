@@ -29,7 +29,7 @@ mod trail;
 mod value;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use directory::Directory;
 use error::of_file;
@@ -95,6 +95,28 @@ impl SqliteStore {
         let writer = Writer::start(connection, directory, options.queue_limit, options.max_batch)
             .map_err(|error| of_file(&path, error))?;
         Ok(Self { readers, writer })
+    }
+
+    /// Opens what is there for reading alone, whether or not another process writes it: no lock, no
+    /// migration, nothing made. Writes are refused. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] without a database, [`Error::Damaged`] when another version wrote it.
+    pub fn look(options: &Options) -> Result<Self, Error> {
+        let path = directory::existing(&options.directory)?;
+        let connection = connection::reader(&path, options)?;
+        migrate::must_be_current(&connection)?;
+        let readers =
+            Readers::start(vec![connection], options.queue_limit).map_err(|error| of_file(&path, error))?;
+        Ok(Self { readers, writer: Writer::none() })
+    }
+
+    /// Whether a process holds the directory now. What is not there is held by nobody.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] when it may not be looked at.
+    pub fn is_held(directory: &Path) -> Result<bool, Error> {
+        directory::is_held(directory)
     }
 
     /// Takes no more, finishes what is queued, moves the log into the database and frees the directory.

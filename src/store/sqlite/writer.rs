@@ -89,6 +89,11 @@ impl Writer {
         Ok(Self { requests: Some(requests), thread: Mutex::new(Some(thread)), queue_limit })
     }
 
+    /// No writer: a store that is only read.
+    pub(super) fn none() -> Self {
+        Self { requests: None, thread: Mutex::new(None), queue_limit: 0 }
+    }
+
     /// Runs a write and returns its result once it is durable; waits for room in the queue.
     pub(super) async fn write<T, F>(&self, rows: usize, work: F) -> Result<T, Error>
     where
@@ -116,8 +121,9 @@ impl Writer {
 
     /// Finishes what is queued, moves the log into the database and ends the thread.
     pub(super) async fn close(&self) -> Result<(), Error> {
+        let Some(requests) = &self.requests else { return Ok(()) };
         let (done, finished) = oneshot::channel();
-        if self.queue()?.send(Request::Stop(done)).await.is_err() {
+        if requests.send(Request::Stop(done)).await.is_err() {
             return Ok(());
         }
         let outcome = finished.await.map_err(|_| closed())?;
@@ -126,7 +132,7 @@ impl Writer {
     }
 
     fn queue(&self) -> Result<&mpsc::Sender<Request>, Error> {
-        self.requests.as_ref().ok_or_else(closed)
+        self.requests.as_ref().ok_or_else(|| Error::Unavailable("store is opened for reading alone".into()))
     }
 
     fn full(&self) -> Error {

@@ -1,0 +1,109 @@
+//! The counter of a stopped hub: its store, looked at and operated as that of a running one.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{Error, adapters, load};
+use crate::{
+    api::http::{Counter, Grants, ask},
+    config::{environment::Environment, settings::Settings},
+    domain::id::EndpointId,
+    engine::{
+        desk::Desk,
+        office::{self, Office},
+        seal::Sealer,
+    },
+    port::{clock::Clock, store::Store},
+    store::sqlite::SqliteStore,
+    task::Failure,
+};
+
+/// Who works on a data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Another process: a hub, or for a moment another command.
+    Another,
+    /// Nobody.
+    Nobody,
+}
+
+/// Looks who works on the configured data directory.
+pub fn holder(settings: &Settings) -> Result<Holder, Error> {
+    let held = SqliteStore::is_held(&settings.paths.data)?;
+    Ok(if held { Holder::Another } else { Holder::Nobody })
+}
+
+/// The store of a stopped hub.
+#[derive(Debug)]
+pub struct Stopped {
+    store: Arc<SqliteStore>,
+    counter: Counter,
+    sealer: Option<Sealer>,
+}
+
+impl Stopped {
+    /// Opens it for look-ups; nothing is locked or made.
+    pub fn look(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let store = Arc::new(load::look_into_store(settings)?);
+        let counter = counter(&store, clock, HashSet::new());
+        Ok(Self { store, counter, sealer: None })
+    }
+
+    /// Opens it for operations; no hub starts on it meanwhile.
+    pub async fn operate(
+        settings: &Settings,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let endpoints = adapters::load(settings, environment)?.endpoints();
+        let signer = load::signer(settings)?;
+        let origin = load::origin(settings)?;
+        let store = Arc::new(load::open_existing_store(settings).await?);
+        let sealer = Sealer {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            clock: Arc::clone(&clock),
+            signer,
+            origin,
+            every: Duration::from_millis(settings.seal.every_ms),
+            entries: settings.seal.entries,
+        };
+        let endpoints = endpoints.into_iter().map(|endpoint| endpoint.id).collect();
+        let counter = counter(&store, clock, endpoints);
+        Ok(Self { store, counter, sealer: Some(sealer) })
+    }
+
+    /// Asks as the operator of this name: the status and the body of the answer.
+    pub async fn ask(
+        &self,
+        operator: &str,
+        method: &str,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(u16, Bytes), Failure> {
+        Ok(ask(&self.counter, operator, method, path, body).await?)
+    }
+
+    /// Seals what was written, so that no entry waits for the next start, and closes the store.
+    pub async fn close(self) -> Result<(), Failure> {
+        let Self { store, counter, sealer } = self;
+        let sealed = match &sealer {
+            Some(sealer) => sealer.seal_all().await,
+            None => Ok(()),
+        };
+        drop((sealer, counter));
+        store.close().await?;
+        sealed
+    }
+}
+
+fn counter(store: &Arc<SqliteStore>, clock: Arc<dyn Clock>, endpoints: HashSet<EndpointId>) -> Counter {
+    let store = Arc::clone(store) as Arc<dyn Store>;
+    let desk = Arc::new(Desk::new(HashMap::new()));
+    let office = Office { store: Arc::clone(&store), clock, desk, endpoints };
+    Counter { operations: Arc::new(office), store, grants: Arc::new(Grants::new(office::hash_token)) }
+}

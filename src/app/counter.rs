@@ -61,9 +61,9 @@ impl Stopped {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let endpoints = adapters::load(settings, environment)?.endpoints();
-        let signer = load::signer(settings)?;
         let origin = load::origin(settings)?;
         let store = Arc::new(load::open_existing_store(settings).await?);
+        let signer = load::signer(settings)?;
         let sealer = Sealer {
             store: Arc::clone(&store) as Arc<dyn Store>,
             clock: Arc::clone(&clock),

@@ -60,7 +60,9 @@ pub(super) async fn open_store_soon(settings: &Settings) -> Result<SqliteStore, 
 }
 
 /// Opens an embedded store that is there already.
-pub(super) async fn open_existing_store(settings: &Settings) -> Result<SqliteStore, crate::port::store::Error> {
+pub(super) async fn open_existing_store(
+    settings: &Settings,
+) -> Result<SqliteStore, crate::port::store::Error> {
     look_into_store(settings)?.close().await?;
     open_store_soon(settings).await
 }
@@ -71,7 +73,7 @@ pub fn look_into_store(settings: &Settings) -> Result<SqliteStore, crate::port::
 }
 
 /// The name of the log.
-pub(super) fn origin(settings: &Settings) -> Result<Origin, Error> {
+pub fn origin(settings: &Settings) -> Result<Origin, Error> {
     Origin::new(&*settings.seal.origin).map_err(|error| Error::Configuration(error.to_string()))
 }
 
@@ -130,9 +132,9 @@ fn folder(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(serde_json::to_vec(&files)?)
 }
 
-/// What can never work in a world, in words.
-pub fn lint(world: &World, day: Date) -> Vec<String> {
-    lint::lint(&world.registry, &world.rules, day).iter().map(ToString::to_string).collect()
+/// What can never work in a world.
+pub fn lint(world: &World, day: Date) -> Vec<lint::Finding> {
+    lint::lint(&world.registry, &world.rules, day)
 }
 
 /// The signing key, made at the first start.

@@ -1,67 +1,65 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 usage, 64 configuration.
 
+pub mod adapter;
 pub mod deliveries;
 pub mod demo;
+pub mod error;
+pub mod help;
 pub mod language;
 pub mod output;
+mod parse;
+mod progress;
 pub mod reach;
 pub mod registry;
 pub mod route;
 pub mod seal;
 pub mod serve;
 pub mod submit;
+pub mod table;
 pub mod token;
 pub mod trail;
+mod words;
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+pub use error::Error;
 use language::Language;
 use output::{Format, Output};
 
-use crate::{
-    app,
-    config::{
-        environment::Environment,
-        settings::{self, Settings},
-    },
-    task::Failure,
-};
+use crate::config::{environment::Environment, settings::Settings};
 
-/// Exit code of a configuration that is not in order (`EX_USAGE` of sysexits).
-const EXIT_CONFIGURATION: u8 = 64;
+/// Exit code of a command line that is not understood.
+const EXIT_USAGE: u8 = 2;
 
-/// 联动：审批与监管之间的消息总线集成枢纽。 The message-bus integration hub between approval and supervision.
+/// The message-bus integration hub between administrative approval and supervision
 #[derive(Debug, Parser)]
-#[command(name = "liandong", version, about, long_about = None, after_help = EXAMPLES)]
+#[command(name = "liandong", version, arg_required_else_help = true)]
+#[command(disable_help_flag = true, disable_version_flag = true, disable_help_subcommand = true)]
 pub struct Arguments {
     /// Configuration file; without one the defaults of config/liandong.toml hold
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 1_000)]
     config: Option<PathBuf>,
     /// JSON for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1_001)]
     json: bool,
-    /// Language of the output; by the locale otherwise
-    #[arg(long, global = true, value_enum)]
+    /// Language of what is printed; by the locale otherwise
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE", display_order = 1_002)]
     lang: Option<Language>,
+    /// Show this help
+    #[arg(short, long, global = true, action = ArgAction::Help, display_order = 1_003)]
+    help: Option<bool>,
+    /// Show the version
+    #[arg(short = 'V', long, action = ArgAction::Version, display_order = 1_004)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
-
-const EXAMPLES: &str = "Examples:
-  liandong demo                                    run the main job on this machine
-  liandong serve                                   run the hub
-  liandong check                                   check configuration, registry, rules and adapters
-  liandong token new hanbin --endpoint hanbin-spj  make a token for an endpoint
-  liandong route explain result.json               whom a message would reach, and why
-  liandong submit result.json --token-file t       hand in a message
-  liandong trail 0197…                             what happened to a message
-  liandong deliveries list --state parked          what waits for a person
-  liandong seal verify                             check the sealed trail";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -73,53 +71,26 @@ enum Command {
     Check,
     /// Hand in a message in canonical JSON through the running hub
     Submit(submit::Arguments),
-    /// Show the trail of a message
+    /// Show what happened to a message
     Trail(trail::Arguments),
     /// Routing questions
+    #[command(arg_required_else_help = true)]
     Route(route::Arguments),
     /// List deliveries and operate on them
+    #[command(arg_required_else_help = true)]
     Deliveries(deliveries::Arguments),
+    /// Check and test adapters
+    #[command(arg_required_else_help = true)]
+    Adapter(adapter::Arguments),
     /// Registry questions
+    #[command(arg_required_else_help = true)]
     Registry(registry::Arguments),
     /// Make, list and revoke tokens
+    #[command(arg_required_else_help = true)]
     Token(token::Arguments),
     /// Check seals
+    #[command(arg_required_else_help = true)]
     Seal(seal::Arguments),
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Configuration is not in order.
-    #[error(transparent)]
-    Settings(#[from] settings::Error),
-    /// The hub does not start.
-    #[error(transparent)]
-    App(#[from] app::Error),
-    /// The running hub could not be asked.
-    #[error(transparent)]
-    Reach(#[from] reach::Error),
-    /// Telemetry could not be set up.
-    #[error(transparent)]
-    Telemetry(#[from] app::telemetry::Error),
-    /// Output could not be written.
-    #[error("cannot write the output: {0}")]
-    Output(#[from] io::Error),
-    /// What was checked is not in order; it has been said.
-    #[error("{0}")]
-    NotInOrder(String),
-    /// Anything else.
-    #[error(transparent)]
-    Other(#[from] Failure),
-}
-
-impl Error {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Settings(_) | Self::App(app::Error::Configuration(_)) => EXIT_CONFIGURATION,
-            _ => 1,
-        }
-    }
 }
 
 /// What every command is given.
@@ -131,39 +102,57 @@ pub(crate) struct Call<'a> {
 
 /// Runs one command line.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let environment = Environment::of_process();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let asked = Language::asked(words.iter().skip(1).filter_map(|word| word.to_str()));
+    let language = Language::choose(asked, &environment);
+    let arguments = match read(words, language) {
+        Ok(arguments) => arguments,
+        Err(error) => return misread(&error, language),
+    };
+    let format = if arguments.json { Format::Json } else { Format::Text };
     let mut stdout = io::stdout().lock();
-    match start(arguments, &mut stdout) {
+    let output = Output { to: &mut stdout, format, language };
+    match start(arguments, environment, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = error.exit_code();
-            // Nothing is left to tell it to when standard error is gone.
-            drop(writeln!(io::stderr(), "liandong: {}", chain(&error)));
-            ExitCode::from(code)
+            if error.is_worth_telling() {
+                tell(&error, format, language);
+            }
+            ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// The error with what caused it, once each.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
+fn read(words: Vec<OsString>, language: Language) -> Result<Arguments, clap::Error> {
+    let matches = help::dressed(Arguments::command(), language).try_get_matches_from(words)?;
+    Arguments::from_arg_matches(&matches)
 }
 
-fn start(arguments: Arguments, stdout: &mut dyn Write) -> Result<(), Error> {
-    let environment = Environment::of_process();
+/// Help and version were asked for, or the line is not understood.
+fn misread(error: &clap::Error, language: Language) -> ExitCode {
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let is_help = asked_for || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    // Nothing is left to tell it to when the stream is gone.
+    if is_help || language == Language::En {
+        drop(error.print());
+    } else {
+        drop(write!(io::stderr(), "{}", help::usage::chinese(error)));
+    }
+    if asked_for { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) }
+}
+
+fn tell(error: &Error, format: Format, language: Language) {
+    let text = match format {
+        Format::Json => error.value().to_string(),
+        Format::Text => format!("liandong: {}", error.text(language)),
+    };
+    // Nothing is left to tell it to when standard error is gone.
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+fn start(arguments: Arguments, environment: Environment, output: Output<'_>) -> Result<(), Error> {
     let settings = Settings::load(arguments.config.as_deref(), &environment)?;
-    let language = Language::choose(arguments.lang, &environment);
-    let format = if arguments.json { Format::Json } else { Format::Text };
-    let output = Output { to: stdout, format, language };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let call = Call { settings, environment, output };
     runtime.block_on(dispatch(arguments.command, call))
@@ -178,6 +167,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Trail(arguments) => trail::run(call, arguments).await,
         Command::Route(arguments) => route::run(call, &arguments),
         Command::Deliveries(arguments) => deliveries::run(call, arguments).await,
+        Command::Adapter(arguments) => adapter::run(call, &arguments),
         Command::Registry(arguments) => registry::run(call, &arguments),
         Command::Token(arguments) => token::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,

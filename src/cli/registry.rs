@@ -3,10 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Call, Error, language::Language};
+use super::{Call, Error};
 use crate::{
-    app,
-    domain::calendar::china_date,
+    app, config,
+    domain::{calendar::china_date, lint::Finding},
+    engine::world::World,
     port::clock::{Clock as _, SystemClock},
 };
 
@@ -19,38 +20,69 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Find what can never work: items without supervisor, rules that never match, organisations unreached
+    /// Find what can never work: items without supervisor, rules that never match, lines without department
     Lint,
 }
 
 /// Loads everything and changes nothing.
 pub(super) fn check(mut call: Call<'_>) -> Result<(), Error> {
     let world = app::load::unversioned_world(&call.settings, &call.environment)?;
-    let facts = json!({
-        "organisations": world.registry.organisations().len(),
-        "approval_items": world.registry.approval_items().len(),
-        "supervision_items": world.registry.supervision_items().len(),
-        "rules": world.rules.all().count(),
-    });
-    let row = vec![vec![
-        world.registry.organisations().len().to_string(),
-        world.registry.approval_items().len().to_string(),
-        world.registry.supervision_items().len().to_string(),
-        world.rules.all().count().to_string(),
-    ]];
-    let heads = match call.output.language {
-        Language::Zh => ["机构", "审批事项", "监管事项", "规则"],
-        Language::En => ["organisations", "approval items", "supervision items", "rules"],
-    };
-    Ok(call.output.rows(&facts, &heads, &row)?)
+    let registry = &world.registry;
+    let adapters = config::adapter::folders(&call.settings.paths.adapters)
+        .map_err(|faults| app::Error::Configuration(faults.to_string()))?;
+    let counts = [
+        ("organisations", registry.organisations().len()),
+        ("adapters", adapters.len()),
+        ("approval_items", registry.approval_items().len()),
+        ("supervision_items", registry.supervision_items().len()),
+        ("rules", world.rules.all().count()),
+        ("findings", findings(&world).len()),
+    ];
+    if call.output.is_json() {
+        let facts: serde_json::Map<_, _> =
+            counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+        return Ok(call.output.json(&facts.into())?);
+    }
+    call.output.say(
+        "配置、注册表、规则、适配器均无误。",
+        "Configuration, registry, rules and adapters are in order.",
+    )?;
+    let heads = [
+        ("机构", "organisations"),
+        ("适配器", "adapters"),
+        ("审批事项", "approval items"),
+        ("监管事项", "supervision items"),
+        ("规则", "rules"),
+        ("缺口（registry lint）", "gaps (registry lint)"),
+    ];
+    Ok(call.output.table(&heads, &[counts.map(|(_, count)| count.to_string()).into()])?)
+}
+
+fn findings(world: &World) -> Vec<Finding> {
+    app::load::lint(world, china_date(SystemClock.now()))
 }
 
 pub(super) fn run(mut call: Call<'_>, arguments: &Arguments) -> Result<(), Error> {
     let What::Lint = arguments.what;
     let world = app::load::unversioned_world(&call.settings, &call.environment)?;
-    let findings: Vec<String> = app::load::lint(&world, china_date(SystemClock.now()));
-    let rows: Vec<_> = findings.iter().map(|finding| vec![finding.clone()]).collect();
-    let head = call.output.language.pick("问题", "finding");
-    call.output.rows(&json!(findings), &[head], &rows)?;
-    if findings.is_empty() { Ok(()) } else { Err(Error::NotInOrder(format!("{} findings", findings.len()))) }
+    let findings = findings(&world);
+    if call.output.is_json() {
+        let texts: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        call.output.json(&json!(texts))?;
+    } else {
+        for finding in &findings {
+            call.output.line(call.output.language.pick(&finding.chinese(), &finding.to_string()))?;
+        }
+    }
+    if !findings.is_empty() {
+        let count = findings.len();
+        return Err(Error::said(
+            format!("注册表与规则之间有 {count} 处缺口"),
+            format!("{count} gaps between registry and rules"),
+        ));
+    }
+    if call.output.is_json() {
+        return Ok(());
+    }
+    Ok(call.output.say("注册表与规则之间没有缺口。", "There is no gap between registry and rules.")?)
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Call, Error, reach::Running};
+use super::{
+    Call, Error,
+    reach::{LOCAL, Running},
+};
 use crate::{
     app::{self, Hub, Outside},
     port::{
@@ -14,9 +17,6 @@ use crate::{
     },
 };
 
-/// Name of the token that commands on this machine use.
-const LOCAL: &str = "local-commands";
-
 pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     app::telemetry::log(&call.settings.log)?;
     let metrics = app::telemetry::record()?;
@@ -24,13 +24,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     let mut hub = Hub::start(&call.settings, outside).await?;
     let places = hub.places().clone();
     admit_local_commands(&hub).await?;
-    let said = call.output.language.pick("联动已启动", "liandong is running");
-    call.output.line(format!(
-        "{said}: http://{}  admin http://{}  data {}",
-        places.http,
-        places.admin,
-        places.data.display()
-    ))?;
+    started(&mut call, &places)?;
     let failed = tokio::select! {
         error = hub.watch() => Some(error),
         () = told_to_stop() => None,
@@ -42,6 +36,21 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
         Some(error) => Err(Error::Other(error.into())),
         None => Ok(stopped?),
     }
+}
+
+fn started(call: &mut Call<'_>, places: &app::Places) -> Result<(), Error> {
+    let app::Places { http, admin, data } = places;
+    if call.output.is_json() {
+        let places = serde_json::json!({ "http": http, "admin": admin, "data": data });
+        return Ok(call.output.json(&places)?);
+    }
+    let data = data.display();
+    Ok(call.output.say(
+        &format!("联动已启动：接收消息 http://{http}，探针与指标 http://{admin}，数据目录 {data}"),
+        &format!(
+            "liandong is running: messages http://{http}, probes and metrics http://{admin}, data {data}"
+        ),
+    )?)
 }
 
 /// Makes this run's operator token and leaves it where the machine's account finds it.

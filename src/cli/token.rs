@@ -1,10 +1,17 @@
-//! `liandong token`: make, list and revoke tokens.
+//! `liandong token`: make, list and revoke tokens, whether or not the hub runs.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Call, Error, language::Language, output::text, reach::Running};
+use super::{
+    Call, Error,
+    language::Language,
+    output::text,
+    parse,
+    reach::{Hub, encoded},
+    words::{Words, time},
+};
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -17,13 +24,14 @@ pub(super) struct Arguments {
 enum What {
     /// Make a token; it is shown once and kept hashed
     New {
-        /// Name of the token
+        /// Name of the token, for people
+        #[arg(value_parser = parse::not_blank)]
         name: String,
         /// Endpoint it speaks as; without one it is an operator's
         #[arg(long)]
         endpoint: Option<String>,
     },
-    /// List tokens
+    /// List tokens, without their secrets
     List,
     /// Revoke a token at once
     Revoke {
@@ -33,40 +41,68 @@ enum What {
 }
 
 pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
-    let hub = Running::find(&call.settings.paths.data)?;
-    match arguments.what {
+    let hub = match &arguments.what {
+        What::List => Hub::to_look(&call)?,
+        What::New { .. } | What::Revoke { .. } => Hub::to_operate(&call).await?,
+    };
+    let asked = ask(&hub, &arguments.what).await;
+    hub.close().await?;
+    let answer = asked?;
+    if call.output.is_json() {
+        return Ok(call.output.json(&answer)?);
+    }
+    match &arguments.what {
+        What::New { name, endpoint } => made(&mut call, name, endpoint.as_deref(), &answer),
+        What::List => list(&mut call, &answer),
+        What::Revoke { name } => Ok(call.output.line(match call.output.language {
+            Language::Zh => format!("已吊销令牌“{name}”，立即生效"),
+            Language::En => format!("token '{name}' is revoked, as of now"),
+        })?),
+    }
+}
+
+async fn ask(hub: &Hub, what: &What) -> Result<Value, Error> {
+    match what {
         What::New { name, endpoint } => {
-            let made = hub
-                .ask(Method::POST, "/v1/tokens", Some(json!({ "name": name, "endpoint": endpoint })))
-                .await?;
-            let row = vec![text(&made, "name"), text(&made, "token")];
-            Ok(call.output.rows(
-                &made,
-                &heads(call.output.language, &["名称", "令牌"], &["name", "token"]),
-                &[row],
-            )?)
+            let body = json!({ "name": name, "endpoint": endpoint });
+            hub.ask(Method::POST, "/v1/tokens", Some(body)).await
         }
-        What::List => {
-            let tokens = hub.ask(Method::GET, "/v1/tokens", None).await?;
-            let rows: Vec<_> = tokens.as_array().into_iter().flatten().map(row).collect();
-            let zh = ["名称", "范围", "创建时间", "吊销时间"];
-            let en = ["name", "scope", "created", "revoked"];
-            Ok(call.output.rows(&tokens, &heads(call.output.language, &zh, &en), &rows)?)
-        }
+        What::List => hub.ask(Method::GET, "/v1/tokens", None).await,
         What::Revoke { name } => {
-            hub.ask(Method::DELETE, &format!("/v1/tokens/{name}"), None).await?;
-            Ok(call.output.line(call.output.language.pick("已吊销", "revoked"))?)
+            hub.ask(Method::DELETE, &format!("/v1/tokens/{}", encoded(name)), None).await?;
+            Ok(json!({ "revoked": name }))
         }
     }
 }
 
-fn heads<'a>(language: Language, zh: &[&'a str], en: &[&'a str]) -> Vec<&'a str> {
-    match language {
-        Language::Zh => zh.to_vec(),
-        Language::En => en.to_vec(),
-    }
+fn made(call: &mut Call<'_>, name: &str, endpoint: Option<&str>, answer: &Value) -> Result<(), Error> {
+    let who = match (call.output.language, endpoint) {
+        (Language::Zh, Some(endpoint)) => format!("令牌“{name}”，代表接入系统 {endpoint}"),
+        (Language::Zh, None) => format!("令牌“{name}”，运维人员用"),
+        (Language::En, Some(endpoint)) => format!("token '{name}', speaks as endpoint {endpoint}"),
+        (Language::En, None) => format!("token '{name}', an operator's"),
+    };
+    call.output.line(who)?;
+    call.output.line(text(answer, "token"))?;
+    Ok(call.output.say("只显示这一次，请妥善保管。", "It is shown this once; keep it safe.")?)
 }
 
-fn row(token: &Value) -> Vec<String> {
-    ["name", "scope", "created_at", "revoked_at"].map(|field| text(token, field)).into()
+fn list(call: &mut Call<'_>, tokens: &Value) -> Result<(), Error> {
+    let words = Words::new(call.output.language);
+    let row = |token: &Value| {
+        vec![
+            text(token, "name"),
+            words.scope(&token["scope"]),
+            time(&token["created_at"]),
+            time(&token["revoked_at"]),
+        ]
+    };
+    let rows: Vec<_> = tokens.as_array().into_iter().flatten().map(row).collect();
+    let heads = [
+        ("名称", "name"),
+        ("代表", "speaks as"),
+        ("创建时间（北京时间）", "created (+08:00)"),
+        ("吊销时间", "revoked"),
+    ];
+    Ok(call.output.table(&heads, &rows)?)
 }

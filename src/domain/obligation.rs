@@ -110,3 +110,14 @@ pub enum ObligationState {
     /// Called off with its delivery.
     Released,
 }
+
+impl ObligationState {
+    /// The word on a screen.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Open => "待办",
+            Self::Met => "已办",
+            Self::Released => "已解除",
+        }
+    }
+}

@@ -211,7 +211,7 @@ impl Case {
     }
 
     fn inbound(&self, adapter: &Adapter) -> Result<(Value, Value), Failure> {
-        let body = self.body(adapter.codec_in(), &self.given)?;
+        let body = body(adapter.codec_in(), &self.given)?;
         let expected: Value = json_of(&self.expected)?;
         let submissions = adapter.inbound(&body).map_err(Failure::Refused)?;
         let mut messages = Vec::new();
@@ -233,31 +233,29 @@ impl Case {
         let codec = adapter.codec_out();
         let read = |bytes: &[u8]| codec.map(|codec| codec.decode(bytes)).transpose();
         let made = read(&made).map_err(|error| unmapped(error.to_string()))?;
-        let expected = self.body(codec, &self.expected)?;
-        let expected = read(&expected).map_err(|error| self.malformed(&self.expected, &error))?;
+        let expected = body(codec, &self.expected)?;
+        let expected = read(&expected).map_err(|error| malformed(&self.expected, &error))?;
         let values = |records: Option<Vec<codec::Record>>| {
             one_or_all(records.into_iter().flatten().map(|record| record.value).collect())
         };
         Ok((values(expected), values(made)))
     }
+}
 
-    fn body(&self, codec: Option<&Codec>, path: &Path) -> Result<Vec<u8>, Failure> {
-        let written =
-            fs::read(path).map_err(|source| Failure::Unreadable { path: path.to_owned(), source })?;
-        let Some(codec) = codec else { return Ok(written) };
-        let body = codec.from_written(&written).map_err(|error| self.malformed(path, &error))?;
-        Ok(body.into_owned())
-    }
+fn body(codec: Option<&Codec>, path: &Path) -> Result<Vec<u8>, Failure> {
+    let written = fs::read(path).map_err(|source| Failure::Unreadable { path: path.to_owned(), source })?;
+    let Some(codec) = codec else { return Ok(written) };
+    let body = codec.from_written(&written).map_err(|error| malformed(path, &error))?;
+    Ok(body.into_owned())
+}
 
-    fn malformed(&self, path: &Path, error: &dyn fmt::Display) -> Failure {
-        Failure::Malformed { path: path.to_owned(), text: error.to_string() }
-    }
+fn malformed(path: &Path, error: &dyn fmt::Display) -> Failure {
+    Failure::Malformed { path: path.to_owned(), text: error.to_string() }
 }
 
 fn json_of<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
     let text = fs::read(path).map_err(|source| Failure::Unreadable { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Failure::Malformed { path: path.to_owned(), text: error.to_string() })
+    serde_json::from_slice(&text).map_err(|error| malformed(path, &error))
 }
 
 fn one_or_all(mut values: Vec<Value>) -> Value {

@@ -9,8 +9,10 @@ pub struct Difference {
     /// Path of the field, as `items[0].code`; empty for the value as a whole.
     pub path: String,
     /// What should stand there; none when the field should not be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Value>,
     /// What stands there; none when the field is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub got: Option<Value>,
 }
 

@@ -67,7 +67,10 @@ impl Identity {
     pub(super) fn endpoint(&self) -> Result<&EndpointId, Problem> {
         match &self.scope {
             Scope::Endpoint(endpoint) => Ok(endpoint),
-            Scope::Operator => Err(forbidden("an operator's token sends no messages; use an endpoint's")),
+            Scope::Operator => Err(forbidden(
+                "an operator's token sends no messages; use an endpoint's",
+                "运维人员的令牌不能发送消息；请用接入系统的令牌",
+            )),
         }
     }
 
@@ -75,13 +78,14 @@ impl Identity {
     pub(super) fn operator(&self) -> Result<&str, Problem> {
         match &self.scope {
             Scope::Operator => Ok(&self.name),
-            Scope::Endpoint(_) => Err(forbidden("this needs an operator's token")),
+            Scope::Endpoint(_) => Err(forbidden("this needs an operator's token", "须用运维人员的令牌")),
         }
     }
 }
 
-fn forbidden(detail: &str) -> Problem {
-    Problem::from(Refusal::new(Code::Forbidden, detail))
+fn forbidden(detail: &str, chinese: &str) -> Problem {
+    let problem = Problem::from(Refusal::new(Code::Forbidden, detail));
+    Problem { chinese: Some(chinese.to_owned()), ..problem }
 }
 
 impl<S> FromRequestParts<S> for Identity
@@ -101,7 +105,9 @@ where
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
         token.and_then(|token| grants.identify(token.trim())).ok_or_else(|| {
             let detail = "send 'Authorization: Bearer <token>' with a live token of this hub";
-            Problem::from(Refusal::new(Code::Unauthenticated, detail))
+            let problem = Problem::from(Refusal::new(Code::Unauthenticated, detail));
+            let chinese = "没有令牌，或令牌无效、已吊销；请向枢纽运维人员领取";
+            Problem { chinese: Some(chinese.to_owned()), ..problem }
         })
     }
 }

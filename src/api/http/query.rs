@@ -36,15 +36,15 @@ pub(super) struct Filter {
 /// Which messages of `GET /v1/messages`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Key {
+pub(super) struct Named {
     business_key: String,
     organisation: Option<OrganisationId>,
     kind: Option<Kind>,
     revision: Option<u32>,
 }
 
-impl Key {
-    fn names(&self, row: &MessageRow) -> bool {
+impl Named {
+    fn is(&self, row: &MessageRow) -> bool {
         self.organisation.as_ref().is_none_or(|it| *it == row.key.organisation)
             && self.kind.is_none_or(|it| it == row.key.kind)
             && self.revision.is_none_or(|it| it == row.revision)
@@ -55,11 +55,11 @@ impl Key {
 pub(super) async fn messages(
     State(counter): State<Counter>,
     identity: Identity,
-    Query(key): Query<Key>,
+    Query(named): Query<Named>,
 ) -> Result<Json<Value>, Problem> {
     let mut found = Vec::new();
-    for id in counter.store.find(&key.business_key, LIMIT).await? {
-        let row = counter.store.message(id).await?.filter(|row| may_see(&identity, row) && key.names(row));
+    for id in counter.store.find(&named.business_key, LIMIT).await? {
+        let row = counter.store.message(id).await?.filter(|row| may_see(&identity, row) && named.is(row));
         found.extend(row.iter().map(view::head));
     }
     Ok(Json(found.into()))

@@ -15,7 +15,6 @@ pub mod screen;
 mod show;
 mod stage;
 pub mod story;
-pub mod table;
 pub mod tally;
 
 use std::path::PathBuf;
@@ -33,11 +32,6 @@ use crate::app;
 
 /// What to run, and where.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  liandong demo                  run it, check it, leave nothing behind
-  liandong demo --keep           leave the hub and its parties running until Ctrl-C
-  liandong --lang en demo        the same in English
-  liandong --json demo           the result for programs")]
 pub(super) struct Arguments {
     /// Leave the hub and the parties running afterwards, until Ctrl-C, and keep the data directory
     #[arg(long)]

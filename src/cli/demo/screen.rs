@@ -14,11 +14,13 @@ use super::{
     party::{fault::Fault, script::Script},
     promises::{self, Broken},
     story::Stories,
-    table::{Align, Table},
     tally::Tally,
 };
 use crate::{
-    cli::language::Language,
+    cli::{
+        language::Language,
+        table::{Align, Table},
+    },
     domain::{
         delivery::{Acknowledgement, Transport},
         division::Level,

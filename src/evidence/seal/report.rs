@@ -146,6 +146,56 @@ impl Mismatch {
     }
 }
 
+impl Mark {
+    fn chinese(self) -> String {
+        match self {
+            Self::Checkpoint(number) => format!("第 {number} 号检查点"),
+            Self::Anchor => "留存的检查点".to_owned(),
+        }
+    }
+}
+
+impl Mismatch {
+    /// The same for a screen, with every cause.
+    fn chinese(&self) -> String {
+        let cause = || self.source().map_or_else(String::new, |cause| format!("（{}）", causes(cause)));
+        match self {
+            Self::MissingPosition { expected, found } => {
+                format!("序号不连续：缺少第 {expected} 条，其后是第 {found} 条")
+            }
+            Self::RepeatedPosition { expected, found } => {
+                format!("序号重复或错位：应为第 {expected} 条，实为第 {found} 条")
+            }
+            Self::EntriesMissing { mark, size, found } => {
+                format!("条数不足：{}覆盖 {size} 条，现有 {found} 条，留痕被截断", mark.chinese())
+            }
+            Self::Backwards { mark, size, previous } => {
+                format!("条数倒退：{}覆盖 {size} 条，其前一个覆盖 {previous} 条", mark.chinese())
+            }
+            Self::TooLate { mark, size, found } => {
+                format!("次序不对：{}覆盖 {size} 条，却排在第 {found} 条之后", mark.chinese())
+            }
+            Self::Root { mark, from, size, expected, computed } => {
+                let place = match size.saturating_sub(*from) {
+                    0 => "其间没有新封存的留痕".to_owned(),
+                    1 => format!("第 {from} 条被改动"),
+                    _ => format!("第 {from} 至 {} 条中有被改动、调换或替换的", size - 1),
+                };
+                format!(
+                    "内容不符：{place}，{}不成立：所载根值 {expected}，按现有留痕算得 {computed}",
+                    mark.chinese()
+                )
+            }
+            Self::Unreadable { mark, .. } => format!("{}不是签名的检查点{}", mark.chinese(), cause()),
+            Self::OtherLog { mark, .. } => format!("{}属于另一套留痕{}", mark.chinese(), cause()),
+            Self::UnknownKey { mark, .. } => format!("{}不是可信密钥所签{}", mark.chinese(), cause()),
+            Self::BadSignature { mark, .. } => {
+                format!("{}在签名后被改动，或签名系伪造{}", mark.chinese(), cause())
+            }
+        }
+    }
+}
+
 /// As text, with every cause.
 impl Serialize for Mismatch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -184,6 +234,17 @@ impl Report {
     pub fn is_intact(&self) -> bool {
         self.mismatch.is_none()
     }
+
+    /// The report for a screen.
+    pub fn chinese(&self) -> String {
+        let Self { entries, checkpoints, anchors, sealed, unsealed, mismatch } = self;
+        let checked =
+            format!("已核验留痕 {entries} 条、检查点 {checkpoints} 个、留存的检查点 {anchors} 个：");
+        match mismatch {
+            None => format!("{checked}完好，已封存至第 {sealed} 条，尚未封存 {unsealed} 条"),
+            Some(mismatch) => format!("{checked}{}", mismatch.chinese()),
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -212,6 +273,7 @@ mod tests {
         let expected =
             "10 entries, 3 checkpoints and 0 anchors checked: intact, sealed up to 9, 1 not sealed yet";
         assert_eq!(report.to_string(), expected);
+        assert!(report.chinese().contains("留痕 10 条") && report.chinese().ends_with("尚未封存 1 条"));
         assert!(serde_json::to_string(&report).unwrap().ends_with("\"unsealed\":1,\"mismatch\":null}"));
     }
 
@@ -226,6 +288,9 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
             assert!(serde_json::to_string(&report).unwrap().contains(part), "{part}");
         }
+        assert!(
+            report.chinese().contains("第 7 号检查点不是可信密钥所签") && report.chinese().contains("hub+00")
+        );
         assert!(!report.is_intact());
     }
 

@@ -240,7 +240,7 @@ impl NotPossible {
             Self::Unknown(delivery) => format!("没有编号为 {delivery} 的推送"),
             Self::State { delivery, state, needs } => {
                 let needs: Vec<_> = needs.iter().map(|state| format!("“{}”", state.chinese())).collect();
-                let needs = needs.join("、");
+                let needs = needs.join("或");
                 format!("推送 {delivery} 当前为“{}”，不能这样处理；须为{needs}", state.chinese())
             }
             Self::NoEndpoint(delivery) => {
@@ -305,6 +305,6 @@ mod tests {
         let text = refused(&Operation::Skip).to_string();
         assert!(text.ends_with("it needs parked"), "{text}");
         let text = refused(&Operation::Retry).chinese();
-        assert!(text.contains("“已送达”") && text.ends_with("须为“待人工处理”、“待重试”"), "{text}");
+        assert!(text.contains("“已送达”") && text.ends_with("须为“待人工处理”或“待重试”"), "{text}");
     }
 }

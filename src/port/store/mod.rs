@@ -49,7 +49,9 @@ pub enum Error {
     #[error("data directory {0} is in use by another liandong process")]
     InUse(Arc<str>),
     /// There is nothing to look at: no hub has run on the directory.
-    #[error("there is no store in {0}; 'liandong serve' makes one, or name another configuration with --config")]
+    #[error(
+        "there is no store in {0}; 'liandong serve' makes one, or name another configuration with --config"
+    )]
     Absent(Arc<str>),
     /// A row that should not exist, or cannot be read: a person is needed.
     #[error("store is damaged: {0}")]

@@ -98,7 +98,7 @@ impl SqliteStore {
     }
 
     /// Opens what is there for reading alone, whether or not another process writes it: no lock, no
-    /// migration, nothing made. Writes are refused. Blocks.
+    /// migration, and no file but those that SQLite keeps beside a log. Writes are refused. Blocks.
     ///
     /// # Errors
     /// [`Error::Absent`] without a database, [`Error::Damaged`] when another version wrote it.

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+/// Longest line under a title; what is longer than that is prose.
+const RULE: usize = 72;
+
 /// Blank cells between two columns.
 const GAP: usize = 2;
 
@@ -41,7 +44,7 @@ impl Table {
         let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width(column)).collect();
         let titles: Vec<&str> = self.columns.iter().map(|(title, _)| title.as_str()).collect();
         self.line(out, indent, &widths, &titles)?;
-        let rules: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+        let rules: Vec<String> = widths.iter().map(|width| "─".repeat((*width).min(RULE))).collect();
         self.line(out, indent, &widths, &rules)?;
         for row in &self.rows {
             self.line(out, indent, &widths, row)?;

@@ -1,0 +1,188 @@
+//! The Chinese texts of commands and arguments, and of the names of values.
+//!
+//! A command is named by its path, an argument by its own id. The tests of this room hold the table whole.
+
+/// A command's text and those of its arguments.
+struct Text {
+    path: &'static str,
+    about: &'static str,
+    arguments: &'static [(&'static str, &'static str)],
+}
+
+const DELIVERY: (&str, &str) = ("delivery", "推送编号，见 deliveries list");
+const REASON_OPTIONAL: (&str, &str) = ("reason", "原因，记入留痕");
+const REASON: (&str, &str) = ("reason", "原因，必填，记入留痕");
+const DRY_RUN: (&str, &str) = ("dry_run", "试运行：只说会怎样，不作任何改动");
+
+const TEXTS: &[Text] = &[
+    Text {
+        path: "",
+        about: "联动：行政审批与行业监管之间的消息总线集成枢纽",
+        arguments: &[
+            ("config", "配置文件；不给则用 config/liandong.toml 的默认值"),
+            ("json", "输出 JSON，供程序使用"),
+            ("lang", "输出所用语言；不给则按系统区域设置"),
+            ("help", "显示本说明"),
+            ("version", "显示版本"),
+        ],
+    },
+    Text {
+        path: "demo",
+        about: "在本机完整运行一遍主要业务：真实消息全程流转并核对",
+        arguments: &[
+            ("keep", "结束后枢纽与各部门系统继续运行，直到按 Ctrl-C，并保留数据目录"),
+            ("world", "演示所用目录：适配器、各部门系统、消息、案例"),
+        ],
+    },
+    Text { path: "serve", about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C", arguments: &[] },
+    Text {
+        path: "check", about: "检查配置、注册表、规则、适配器；不作任何改动", arguments: &[]
+    },
+    Text {
+        path: "submit",
+        about: "经运行中的枢纽送入一条规范 JSON 格式的消息",
+        arguments: &[
+            ("file", "规范 JSON 格式的一条消息所在文件；- 表示标准输入"),
+            ("token_file", "发送方接入系统的令牌所在文件"),
+        ],
+    },
+    Text {
+        path: "trail",
+        about: "查看一条消息的全程留痕",
+        arguments: &[
+            ("what", "消息编号、推送编号或业务编号"),
+            ("organisation", "按业务编号查时：发送机构的编号或名称"),
+            ("kind", "按业务编号查时：消息类型"),
+            ("revision", "按业务编号查时：版本；不给则取最新"),
+        ],
+    },
+    Text { path: "route", about: "路由查询", arguments: &[] },
+    Text {
+        path: "route explain",
+        about: "一条消息会送达谁、依据是什么、为什么；不产生任何影响",
+        arguments: &[
+            ("file", "规范 JSON 格式的一条消息所在文件，须写明发送机构；- 表示标准输入"),
+            ("at", "按此时接收推算（RFC 3339）；不给则按现在"),
+        ],
+    },
+    Text { path: "deliveries", about: "列出推送并作人工处理", arguments: &[] },
+    Text {
+        path: "deliveries list",
+        about: "按接收先后列出推送",
+        arguments: &[
+            ("state", "状态，也可写中文，如 待人工处理"),
+            ("endpoint", "接入系统"),
+            ("organisation", "接收机构的编号或名称"),
+            ("message", "消息编号"),
+            ("limit", "最多列出多少条"),
+            ("offset", "先跳过多少条"),
+        ],
+    },
+    Text {
+        path: "deliveries retry",
+        about: "立即重试；次数与时限重新起算",
+        arguments: &[DELIVERY, REASON_OPTIONAL],
+    },
+    Text {
+        path: "deliveries park",
+        about: "挂起，转待人工处理；同一序列中其后的随之等待",
+        arguments: &[DELIVERY, REASON, DRY_RUN],
+    },
+    Text {
+        path: "deliveries skip",
+        about: "跳过一条待人工处理的推送，其后的继续送出",
+        arguments: &[DELIVERY, REASON, DRY_RUN],
+    },
+    Text { path: "deliveries withdraw", about: "取消推送", arguments: &[DELIVERY, REASON, DRY_RUN] },
+    Text {
+        path: "deliveries offline",
+        about: "登记线下送达",
+        arguments: &[DELIVERY, ("document", "送达回证文号"), REASON_OPTIONAL, DRY_RUN],
+    },
+    Text {
+        path: "deliveries confirm",
+        about: "确认转报：放行一条待转报的推送",
+        arguments: &[DELIVERY, REASON_OPTIONAL],
+    },
+    Text { path: "adapter", about: "检查、测试适配器", arguments: &[] },
+    Text {
+        path: "adapter check",
+        about: "读入并编译适配器，一次列出全部问题及其文件、行号、键名",
+        arguments: &[("endpoints", "接入系统；不给则全部")],
+    },
+    Text {
+        path: "adapter test",
+        about: "运行适配器目录中的映射用例",
+        arguments: &[("endpoints", "接入系统；不给则全部")],
+    },
+    Text { path: "registry", about: "注册表查询", arguments: &[] },
+    Text {
+        path: "registry lint",
+        about: "找出不可能奏效之处：无监管部门的事项、永不生效的规则、无主管部门的条线",
+        arguments: &[],
+    },
+    Text { path: "token", about: "新建、列出、吊销令牌", arguments: &[] },
+    Text {
+        path: "token new",
+        about: "新建令牌；只显示一次，保存的只是摘要",
+        arguments: &[("name", "令牌名称，便于辨认"), ("endpoint", "代表哪个接入系统；不给则为运维人员所用")],
+    },
+    Text { path: "token list", about: "列出令牌，不含令牌本身", arguments: &[] },
+    Text {
+        path: "token revoke", about: "吊销令牌，立即生效", arguments: &[("name", "令牌名称")]
+    },
+    Text { path: "seal", about: "核验封存", arguments: &[] },
+    Text {
+        path: "seal verify",
+        about: "从第一条起核验封存的留痕",
+        arguments: &[("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥")],
+    },
+];
+
+/// Names of values, as they stand between angle brackets.
+pub(super) const VALUES: &[(&str, &str)] = &[
+    ("FILE", "文件"),
+    ("FOLDER", "目录"),
+    ("LANGUAGE", "语言"),
+    ("TIME", "时间"),
+    ("ID_OR_KEY", "编号"),
+    ("TOKEN_FILE", "文件"),
+    ("WORLD", "目录"),
+    ("STATE", "状态"),
+    ("ENDPOINT", "接入系统"),
+    ("ORGANISATION", "机构"),
+    ("MESSAGE", "消息编号"),
+    ("LIMIT", "条数"),
+    ("OFFSET", "条数"),
+    ("KIND", "类型"),
+    ("REVISION", "版本"),
+    ("DELIVERY", "推送编号"),
+    ("REASON", "原因"),
+    ("DOCUMENT", "文号"),
+    ("NAME", "名称"),
+    ("KEY", "文件"),
+];
+
+/// The text of a command.
+pub(super) fn command(path: &str) -> Option<&'static str> {
+    TEXTS.iter().find(|text| text.path == path).map(|text| text.about)
+}
+
+/// The text of an argument.
+pub(super) fn argument(path: &str, id: &str) -> Option<&'static str> {
+    let text = TEXTS.iter().find(|text| text.path == path)?;
+    text.arguments.iter().find(|(argument, _)| *argument == id).map(|(_, text)| *text)
+}
+
+/// The word for a value.
+pub(super) fn value(name: &str) -> Option<&'static str> {
+    VALUES.iter().find(|(english, _)| *english == name).map(|(_, chinese)| *chinese)
+}
+
+/// What the table speaks of: commands by path, and their arguments.
+#[cfg(test)]
+pub(super) fn keys() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    TEXTS.iter().flat_map(|text| {
+        std::iter::once((text.path, None)).chain(text.arguments.iter().map(|(id, _)| (text.path, Some(*id))))
+    })
+}

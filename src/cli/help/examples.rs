@@ -1,0 +1,209 @@
+//! Examples of each command, in both languages; a test reads each of them as a command line.
+
+/// One command line and what it does.
+pub(super) struct Example {
+    pub(super) line: &'static str,
+    pub(super) chinese: &'static str,
+    pub(super) english: &'static str,
+}
+
+const fn example(line: &'static str, chinese: &'static str, english: &'static str) -> Example {
+    Example { line, chinese, english }
+}
+
+const ALL: &[(&str, &[Example])] = &[
+    (
+        "",
+        &[
+            example("liandong demo", "在本机演示全部主要业务", "run the main job on this machine"),
+            example("liandong serve", "运行枢纽", "run the hub"),
+            example("liandong check", "检查全部配置", "check all that is configured"),
+            example("liandong adapter test", "运行映射用例", "run the mapping tests of adapters"),
+            example("liandong deliveries list --state parked", "待人工处理的推送", "what waits for a person"),
+            example("liandong trail JY16109020012345", "一条消息的全程留痕", "what happened to a message"),
+            example("liandong seal verify", "核验封存的留痕", "check the sealed trail"),
+        ],
+    ),
+    (
+        "demo",
+        &[
+            example("liandong demo", "运行并核对，不留痕迹", "run it, check it, leave nothing behind"),
+            example("liandong demo --keep", "结束后继续运行，可接着操作", "leave it running until Ctrl-C"),
+            example("liandong demo --json", "结果供程序使用", "the result for programs"),
+        ],
+    ),
+    (
+        "serve",
+        &[
+            example("liandong serve", "按默认配置运行", "run with the defaults"),
+            example("liandong serve --config hub.toml", "按指定的配置运行", "run with a configuration"),
+            example(
+                "LIANDONG__HTTP__LISTEN=0.0.0.0:8080 liandong serve",
+                "只改一项配置",
+                "run with one key changed",
+            ),
+        ],
+    ),
+    ("check", &[example("liandong check --config hub.toml", "检查指定的配置", "check a configuration")]),
+    (
+        "submit",
+        &[example(
+            "liandong submit result.json --token-file spj.token",
+            "以该令牌所代表的接入系统送入",
+            "hand it in as the token's endpoint",
+        )],
+    ),
+    (
+        "trail",
+        &[
+            example("liandong trail 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a", "按消息编号或推送编号", "by id"),
+            example("liandong trail JY16109020012345", "按业务编号", "by business key"),
+            example(
+                "liandong trail YS-2026-0001 --organisation 610902-xzspj --kind approval.result",
+                "业务编号有几类消息时指明其一",
+                "when several have that key",
+            ),
+        ],
+    ),
+    (
+        "route explain",
+        &[
+            example("liandong route explain result.json", "会送达谁、为什么", "whom it would reach, and why"),
+            example(
+                "liandong route explain result.json --at 2026-03-05T09:30:00+08:00",
+                "按当时接收推算",
+                "as if accepted then",
+            ),
+        ],
+    ),
+    (
+        "deliveries",
+        &[
+            example("liandong deliveries list --state parked", "待人工处理的", "what waits for a person"),
+            example("liandong deliveries retry 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a", "重试", "try it again"),
+        ],
+    ),
+    (
+        "deliveries list",
+        &[
+            example("liandong deliveries list --state parked", "待人工处理的", "what waits for a person"),
+            example(
+                "liandong deliveries list --endpoint hanbin-scjg --limit 20",
+                "某接入系统的前 20 条",
+                "the first 20 of an endpoint",
+            ),
+            example(
+                "liandong deliveries list --organisation 610902-scjgj --json",
+                "供程序使用",
+                "for programs",
+            ),
+        ],
+    ),
+    (
+        "deliveries retry",
+        &[example(
+            "liandong deliveries retry 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a",
+            "对方恢复后重试",
+            "when the system is back",
+        )],
+    ),
+    (
+        "deliveries park",
+        &[example(
+            "liandong deliveries park 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --reason 机构搬迁",
+            "挂起并写明原因",
+            "stop it and say why",
+        )],
+    ),
+    (
+        "deliveries skip",
+        &[example(
+            "liandong deliveries skip 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --reason 对方已另行收到 --dry-run",
+            "先看会怎样",
+            "see first what would happen",
+        )],
+    ),
+    (
+        "deliveries withdraw",
+        &[example(
+            "liandong deliveries withdraw 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --reason 发送有误 --dry-run",
+            "先看会怎样",
+            "see first what would happen",
+        )],
+    ),
+    (
+        "deliveries offline",
+        &[example(
+            "liandong deliveries offline 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --document 安审批送〔2026〕7号",
+            "登记送达回证文号",
+            "record the paper's number",
+        )],
+    ),
+    (
+        "deliveries confirm",
+        &[example(
+            "liandong deliveries confirm 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a",
+            "监管部门确认后放行",
+            "when the supervisor has confirmed",
+        )],
+    ),
+    (
+        "adapter check",
+        &[example("liandong adapter check hanbin-scjg", "检查一个适配器", "check one adapter")],
+    ),
+    (
+        "adapter test",
+        &[
+            example("liandong adapter test", "全部用例", "all tests"),
+            example(
+                "liandong adapter test hanbin-scjg hanbin-spj",
+                "其中两个适配器",
+                "those of two adapters",
+            ),
+            example(
+                "LIANDONG__PATHS__ADAPTERS=config/demo/adapters liandong adapter test",
+                "演示所用的适配器",
+                "the demo's adapters",
+            ),
+        ],
+    ),
+    ("registry lint", &[example("liandong registry lint", "查找缺口", "find the gaps")]),
+    (
+        "token new",
+        &[
+            example(
+                "liandong token new hanbin-2026 --endpoint hanbin-spj",
+                "给一个接入系统",
+                "for an endpoint",
+            ),
+            example("liandong token new zhangsan", "给一位运维人员", "for an operator"),
+        ],
+    ),
+    ("token list", &[example("liandong token list", "有哪些令牌", "which tokens there are")]),
+    (
+        "token revoke",
+        &[example("liandong token revoke hanbin-2026", "立即失效", "no longer valid from now on")],
+    ),
+    (
+        "seal verify",
+        &[
+            example("liandong seal verify", "用本枢纽的公钥核验", "check with the hub's own key"),
+            example(
+                "liandong seal verify --key trusted.pem",
+                "用另行保管的公钥核验",
+                "check with keys kept elsewhere",
+            ),
+        ],
+    ),
+];
+
+/// The examples of a command.
+pub(super) fn of(path: &str) -> &'static [Example] {
+    ALL.iter().find(|(known, _)| *known == path).map_or(&[], |(_, examples)| examples)
+}
+
+/// The commands that have examples.
+#[cfg(test)]
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(path, _)| *path)
+}

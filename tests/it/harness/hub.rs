@@ -237,14 +237,16 @@ impl Hub {
         self.home.path().join("data")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The binary with this hub's configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_liandong"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.configuration()).args(arguments);
         command
     }
 
-    fn configuration(&self) -> PathBuf {
+    /// Its configuration file; data and adapters lie beside it.
+    pub(crate) fn configuration(&self) -> PathBuf {
         self.home.path().join("hub.toml")
     }
 }

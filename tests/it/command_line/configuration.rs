@@ -1,0 +1,75 @@
+//! Configuration, registry, start: what is not in order is said with its place, and nothing is begun.
+
+use std::{fs, net::TcpListener};
+
+use super::{home, hub, liandong, on};
+
+fn replace(hub: &crate::harness::hub::Hub, from: &str, to: &str) {
+    let path = hub.configuration();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(&path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn what_is_in_order_is_counted() {
+    let hub = hub();
+    on(&hub, &["check"]).says(&["均无误", "机构", "适配器"]);
+    on(&hub, &["check", "--lang", "en"]).says(&["in order", "organisations", "adapters"]);
+    let facts = hub.ask(&["check"]);
+    assert_eq!(facts["adapters"], 2);
+    assert!(facts["organisations"].as_u64().unwrap() > 50, "{facts}");
+    assert!(!home(&hub).join("data").exists(), "checking makes nothing");
+}
+
+#[test]
+fn an_unknown_key_is_a_configuration_error_with_its_line() {
+    let hub = hub();
+    replace(&hub, "listen =", "listne =");
+    for command in ["check", "serve"] {
+        on(&hub, &[command]).fails(64, &["配置有误", "hub.toml:", "http.listne", "http.listen"]);
+    }
+    on(&hub, &["check", "--lang", "en"]).fails(64, &["http.listne: unknown key"]);
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    liandong(&["--config", "nowhere.toml", "check"]).fails(64, &["nowhere.toml", "文件或目录不存在"]);
+    liandong(&["--config", "nowhere.toml", "--lang", "en", "serve"]).fails(64, &["nowhere.toml"]);
+}
+
+#[test]
+fn a_faulty_adapter_is_a_configuration_error_with_file_and_line() {
+    let hub = hub();
+    let path = home(&hub).join("adapters/ankang-scjg/adapter.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("success =", "sucess =")).unwrap();
+    for command in [&["check"][..], &["serve"], &["adapter", "check"], &["registry", "lint"]] {
+        on(&hub, command).fails(64, &["ankang-scjg/adapter.toml:", "sucess"]);
+    }
+    on(&hub, &["adapter", "check", "ankang-spj"]).says(&["ankang-spj"]);
+}
+
+#[test]
+fn gaps_between_registry_and_rules_are_found_in_either_language() {
+    let registry = liandong(&["registry", "lint"]);
+    registry.fails(1, &["缺口"]);
+    assert!(registry.out.contains("主管部门"), "{registry:?}");
+    let english = liandong(&["--lang", "en", "registry", "lint"]);
+    english.fails(1, &["gaps between registry and rules"]);
+    let findings = liandong(&["registry", "lint", "--json"]).json();
+    assert_eq!(findings.as_array().unwrap().len(), english.out.lines().count());
+}
+
+#[test]
+fn a_port_in_use_and_a_directory_in_use_are_told_apart() {
+    let mut hub = hub();
+    let taken = TcpListener::bind(&hub.http).unwrap();
+    on(&hub, &["serve"]).fails(1, &["无法监听", &hub.http, "地址已被占用"]);
+    on(&hub, &["serve", "--lang", "en"]).fails(1, &["cannot listen on", &hub.http]);
+    drop(taken);
+    hub.start();
+    on(&hub, &["serve"]).fails(1, &["正被另一个 liandong 进程使用", "data"]);
+    on(&hub, &["serve", "--lang", "en"]).fails(1, &["in use by another liandong process"]);
+    assert_eq!(hub.stop(), Some(0));
+}

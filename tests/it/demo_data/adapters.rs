@@ -10,7 +10,8 @@ fn said(failure: &Failure) -> String {
         Failure::Differs(found) => found
             .iter()
             .map(|one| format!("\n    {}: expected {:?}, got {:?}", one.path, one.expected, one.got))
-            .collect(),
+            .collect::<Vec<_>>()
+            .concat(),
         Failure::Refused(refusal) => format!("{refusal} {:?}", refusal.faults),
         Failure::Unmapped(faults) => format!("{failure} {faults:?}"),
         other => other.to_string(),

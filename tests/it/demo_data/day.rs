@@ -94,7 +94,7 @@ pub(super) fn routed(record: &Record) -> Option<&Decision> {
 fn walk() -> Walk {
     let config = demo().parent().unwrap().to_owned();
     let adapters: BTreeMap<_, _> =
-        adapters().into_iter().map(|adapter| (adapter.endpoint().clone(), Arc::new(adapter))).collect();
+        adapters().into_iter().map(|adapter| (adapter.endpoint().clone(), adapter)).collect();
     let endpoints = adapters.values().map(|adapter| endpoint(adapter)).collect();
     let mut desk = Desk {
         registry: config::registry::load(&config.join("registry"), endpoints, 1).unwrap(),

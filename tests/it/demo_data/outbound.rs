@@ -47,6 +47,7 @@ pub(super) async fn written(
         adapter: Arc::clone(adapter),
         connector: Arc::clone(&connector) as Arc<dyn Connector>,
         ask: None,
+        window: 1,
         secrets: Vec::new(),
         clock: Arc::new(TestClock::at(day::now())),
     };

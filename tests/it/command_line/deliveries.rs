@@ -82,6 +82,8 @@ async fn operations_are_rehearsed_and_done_on_a_running_hub() {
     operate(&["park", &delivery, "--reason", "x", "--dry-run"])
         .fails(1, &["当前状态不允许该操作", "“待人工处理”", "须为“待推送”"]);
     until(&hub, &delivery, "parked").await;
+    let trail = hub.ask(&["trail", &delivery])["trail"].clone();
+    assert!(!trail.to_string().contains("delivery.operated"), "a rehearsal leaves no entry: {trail}");
 
     operate(&["offline", &delivery, "--document", "安送〔2026〕7号"]).says(&["待人工处理 → 线下送达"]);
     operate(&["withdraw", &delivery, "--reason", "x"]).fails(1, &["“线下送达”"]);

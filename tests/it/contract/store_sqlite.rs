@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use liandong::{
-    port::store::{Accept as _, Deliveries as _, DeliveryFilter, Error, Store, Verdict},
+    port::store::{Accept as _, Deliveries as _, DeliveryFilter, Error, Query as _, Store, Verdict},
     store::sqlite::{Options, SqliteStore},
 };
 
@@ -23,6 +23,27 @@ async fn a_directory_has_one_store_at_a_time() {
     assert!(matches!(second, Err(Error::InUse(_))), "{second:?}");
     store.close().await.unwrap();
     SqliteStore::open(&place.options()).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_is_looked_into_beside_the_one_that_writes() {
+    let place = Sqlite::new();
+    let absent = SqliteStore::look(&place.options());
+    assert!(matches!(absent, Err(Error::Absent(_))), "{absent:?}");
+    let store = SqliteStore::open(&place.options()).unwrap();
+    let first = Draft::new("K-1").to("health");
+    accept(&store, &first, at(0)).await;
+    let looking = SqliteStore::look(&place.options()).unwrap();
+    let second = Draft::new("K-2").to("health");
+    accept(&store, &second, at(1)).await;
+    assert_eq!(looking.deliveries(DeliveryFilter::default(), ALL).await.unwrap().len(), 2);
+    let refused = looking.accept(vec![Draft::new("K-3").0.clone()], at(2)).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    store.close().await.unwrap();
+    assert_eq!(looking.deliveries(DeliveryFilter::default(), ALL).await.unwrap().len(), 2);
+    looking.close().await.unwrap();
+    let after = SqliteStore::look(&place.options()).unwrap();
+    assert_eq!(after.deliveries(DeliveryFilter::default(), ALL).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

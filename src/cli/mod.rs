@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 usage, 64 configuration.
 
+pub mod bench;
 pub mod deliveries;
 pub mod demo;
 pub mod language;
@@ -82,6 +83,8 @@ enum Command {
     Token(token::Arguments),
     /// Check seals
     Seal(seal::Arguments),
+    /// Measure this machine and the hub on it
+    Bench(bench::Arguments),
 }
 
 /// Why a command failed.
@@ -177,5 +180,6 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Registry(arguments) => registry::run(call, &arguments),
         Command::Token(arguments) => token::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
+        Command::Bench(arguments) => bench::run(call, arguments).await,
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not as it must be")]
 
 mod accepted_is_kept;
+mod bench;
 mod contract;
 mod demo_data;
 mod harness;

@@ -66,12 +66,22 @@ impl Latency {
     }
 }
 
+/// Taken in, each durable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    pub(super) rate: Rate,
+    /// Processor time for each message, loader and all.
+    pub(super) cpu_micros: Option<f64>,
+}
+
 /// One way through the hub.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivered {
     pub(super) rate: Rate,
     pub(super) latency: Latency,
     pub(super) peak_bytes: Option<u64>,
+    /// Processor time for each delivery, loader and sink and all.
+    pub(super) cpu_micros: Option<f64>,
 }
 
 /// All of one fan-out, measured within one minute.
@@ -80,8 +90,8 @@ pub(super) struct Round {
     pub(super) fan_out: FanOut,
     pub(super) written: Written,
     pub(super) posts: Rate,
-    pub(super) accepted_batches: Rate,
-    pub(super) accepted_singles: Rate,
+    pub(super) accepted_batches: Accepted,
+    pub(super) accepted_singles: Accepted,
     pub(super) delivered_batches: Delivered,
     pub(super) delivered_singles: Delivered,
 }
@@ -109,17 +119,21 @@ impl Round {
         let delivered = |it: Delivered| {
             json!({
                 "per_second": rounded(it.rate.0), "saturated": it.latency.json(), "peak_bytes": it.peak_bytes,
-                "ratio": rounded(it.rate.0 / self.limit().0),
+                "cpu_micros": it.cpu_micros.map(rounded), "ratio": rounded(it.rate.0 / self.limit().0),
+            })
+        };
+        let accepted = |it: Accepted| {
+            json!({
+                "per_second": rounded(it.rate.0), "cpu_micros": it.cpu_micros.map(rounded),
+                "ratio": rounded(it.rate.0 / self.rows().0),
             })
         };
         json!({
             "rows_per_second": rounded(self.rows().0), "claims_per_second": rounded(claims.0),
             "settles_per_second": rounded(settles.0), "posts_per_second": rounded(self.posts.0),
             "delivered_limit_per_second": rounded(self.limit().0),
-            "accepted_in_batches": { "per_second": rounded(self.accepted_batches.0),
-                "ratio": rounded(self.accepted_batches.0 / self.rows().0) },
-            "accepted_singly": { "per_second": rounded(self.accepted_singles.0),
-                "ratio": rounded(self.accepted_singles.0 / self.rows().0) },
+            "accepted_in_batches": accepted(self.accepted_batches),
+            "accepted_singly": accepted(self.accepted_singles),
             "delivered_from_batches": delivered(self.delivered_batches),
             "delivered_from_singles": delivered(self.delivered_singles),
         })
@@ -208,7 +222,9 @@ impl Figures {
         let mut goals = Vec::new();
         for fan_out in FanOut::ALL {
             let names = ["受理（批量）/ 直接写库", "accepted (batches) / rows straight"];
-            goals.push(self.at_least(names, fan_out, ACCEPTED_GOAL, |it| (it.accepted_batches, it.rows())));
+            goals.push(
+                self.at_least(names, fan_out, ACCEPTED_GOAL, |it| (it.accepted_batches.rate, it.rows())),
+            );
             let names = ["送达 / 各环节串联上限", "delivered / stages in a row"];
             goals.push(
                 self.at_least(names, fan_out, DELIVERED_GOAL, |it| (it.delivered_batches.rate, it.limit())),

@@ -7,8 +7,8 @@
 mod bed;
 mod figures;
 mod loader;
-mod memory;
 mod message;
+mod process;
 mod report;
 mod rows;
 mod run;

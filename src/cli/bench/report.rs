@@ -8,7 +8,7 @@ use crate::cli::{bench::message::FanOut, output::Output};
 /// One line of a table: what it is in both languages, and where its figure is found.
 type Line = ([&'static str; 2], fn(&Round) -> f64);
 
-const LINES: [Line; 10] = [
+const LINES: [Line; 12] = [
     (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| it.rows().0),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
         it.settlements()[0].0
@@ -20,13 +20,23 @@ const LINES: [Line; 10] = [
     (["送达上限（各环节串联），件/秒", "limit of delivery, stages in a row /s"], |it| {
         it.limit().0
     }),
-    (["枢纽：批量受理，条/秒", "hub: accepted in batches, messages/s"], |it| it.accepted_batches.0),
-    (["枢纽：逐条受理，条/秒", "hub: accepted singly, messages/s"], |it| it.accepted_singles.0),
+    (["枢纽：批量受理，条/秒", "hub: accepted in batches, messages/s"], |it| {
+        it.accepted_batches.rate.0
+    }),
+    (["枢纽：逐条受理，条/秒", "hub: accepted singly, messages/s"], |it| {
+        it.accepted_singles.rate.0
+    }),
     (["枢纽：送达（批量受理），件/秒", "hub: delivered from batches /s"], |it| {
         it.delivered_batches.rate.0
     }),
     (["枢纽：送达（逐条受理），件/秒", "hub: delivered from singles /s"], |it| {
         it.delivered_singles.rate.0
+    }),
+    (["处理器时间，批量受理一条，微秒", "processor time, accepted in batches, us"], |it| {
+        it.accepted_batches.cpu_micros.unwrap_or(f64::NAN)
+    }),
+    (["处理器时间，送达一件，微秒", "processor time, delivered from batches, us"], |it| {
+        it.delivered_batches.cpu_micros.unwrap_or(f64::NAN)
     }),
     (["满载时受理到送达 p50，毫秒", "acceptance to delivery, saturated, p50 ms"], |it| {
         it.delivered_batches.latency.p50_ms

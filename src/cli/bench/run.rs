@@ -10,10 +10,10 @@ use std::{
 use super::{
     Arguments,
     bed::{Bed, FAILURES},
-    figures::{Backlog, Delivered, Figures, Latency, Lone, Rate, Round, Steady},
+    figures::{Accepted, Backlog, Delivered, Figures, Latency, Lone, Rate, Round, Steady},
     loader::{Manner, post_straight},
-    memory,
     message::{FanOut, MESSAGE_BYTES, Series},
+    process::Meter,
     rows::{self, OneRow, Written},
     sink::Sink,
 };
@@ -121,7 +121,7 @@ impl Run<'_> {
         self.sink.welcome();
         let (mut hub, loader) = self.bed.start("delivered").await?;
         let deliveries = messages * fan_out.deliveries();
-        let counts_memory = memory::start();
+        let meter = Meter::start();
         let begun = tokio::time::Instant::now();
         let work = async {
             loader.send(Series::new(fan_out, 'D'), 0, messages, manner).await?;
@@ -130,11 +130,11 @@ impl Run<'_> {
         };
         let took = watched(&mut hub, work).await?;
         let latency = Latency::of_micros(&self.sink.ages());
-        let peak_bytes = memory::peak_bytes().filter(|_| counts_memory);
+        let (peak_bytes, cpu_micros) = (meter.peak_bytes(), meter.cpu_micros(deliveries));
         let all_settled = settled(&hub, Transport::Delivered, deliveries);
         tokio::time::timeout(LIMIT, all_settled).await??;
         hub.stop().await?;
-        Ok(Delivered { rate: Rate::of(deliveries, took), latency, peak_bytes })
+        Ok(Delivered { rate: Rate::of(deliveries, took), latency, peak_bytes, cpu_micros })
     }
 
     /// The rows of the hub that ran last, written again.
@@ -153,15 +153,18 @@ impl Run<'_> {
         fan_out: FanOut,
         messages: usize,
         singles: usize,
-    ) -> Result<(Rate, Rate), Failure> {
+    ) -> Result<(Accepted, Accepted), Failure> {
         self.bed.clear()?;
         let (mut hub, loader) = self.paused(fan_out).await?;
         let work = async {
+            let meter = Meter::start();
             let series = Series::new(fan_out, 'A');
-            let batches = loader.send(series, 0, messages, Manner::InBatches(BATCH_SENDERS)).await?;
+            let took = loader.send(series, 0, messages, Manner::InBatches(BATCH_SENDERS)).await?;
+            let batches = Accepted { rate: Rate::of(messages, took), cpu_micros: meter.cpu_micros(messages) };
+            let meter = Meter::start();
             let series = Series::new(fan_out, 'S');
-            let single = loader.send(series, 0, singles, Manner::Singly(SINGLE_SENDERS)).await?;
-            Ok((Rate::of(messages, batches), Rate::of(singles, single)))
+            let took = loader.send(series, 0, singles, Manner::Singly(SINGLE_SENDERS)).await?;
+            Ok((batches, Accepted { rate: Rate::of(singles, took), cpu_micros: meter.cpu_micros(singles) }))
         };
         let rates = watched(&mut hub, work).await?;
         hub.stop().await?;
@@ -190,16 +193,16 @@ impl Run<'_> {
         self.say(["积压", "backlog"], &deliveries.to_string());
         self.bed.clear()?;
         let (mut hub, loader) = self.paused(fan_out).await?;
-        let counts_memory = memory::start();
+        let meter = Meter::start();
         let series = Series::new(fan_out, 'B');
         let send = loader.send(series, 0, messages, Manner::InBatches(BATCH_SENDERS));
         let took = watched(&mut hub, send).await?;
-        let peak_bytes = memory::peak_bytes().filter(|_| counts_memory);
+        let peak_bytes = meter.peak_bytes();
         hub.stop().await?;
         self.say(["积压送出", "backlog goes out"], "");
         self.sink.welcome();
         let drained = deliveries.min(DRAINED);
-        let counts_memory = memory::start();
+        let meter = Meter::start();
         let begun = tokio::time::Instant::now();
         let (mut hub, _) = self.bed.start("drained").await?;
         let work = async {
@@ -207,7 +210,7 @@ impl Run<'_> {
             Ok(begun.elapsed())
         };
         let draining = watched(&mut hub, work).await?;
-        let draining_peak_bytes = memory::peak_bytes().filter(|_| counts_memory);
+        let draining_peak_bytes = meter.peak_bytes();
         let draining = Rate::of(self.sink.count(), draining);
         hub.stop().await?;
         self.bed.clear()?;

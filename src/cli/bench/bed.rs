@@ -173,7 +173,7 @@ organisations = ["610900-xzspj"]
 [inbound]
 http = {{}}
 codec = {{ format = "json" }}
-mappings = {{ "approval.result" = "in.toml" }}
+mappings = {{ "approval.progress" = "in.toml" }}
 "#
     )
 }

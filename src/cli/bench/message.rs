@@ -1,5 +1,5 @@
-//! The messages of the benchmark: approval results of exactly 1 KiB, each with a licence of its own, so
-//! that lanes do not wait for each other.
+//! The messages of the benchmark: of exactly 1 KiB, each about a licence of its own, so that lanes do not
+//! wait for each other.
 
 /// Bytes of one message.
 pub(super) const MESSAGE_BYTES: usize = 1024;
@@ -10,9 +10,9 @@ pub(super) const BATCH_EVENTS: usize = 250;
 /// To how many systems a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FanOut {
-    /// A result that is not public: its one supervisor.
+    /// Progress of an approval, to the one supervisor of its item.
     One,
-    /// A public result: two supervisors, the credit platform, the portal.
+    /// A public result, to two supervisors, the credit platform and the portal.
     Four,
 }
 
@@ -28,6 +28,13 @@ impl FanOut {
         }
     }
 
+    fn kind(self) -> &'static str {
+        match self {
+            Self::One => "approval.progress",
+            Self::Four => "approval.result",
+        }
+    }
+
     fn item(self) -> &'static str {
         match self {
             Self::One => r#""items":[{"family":"ITEM_FAMILY_APPROVAL","code":"000131016000"}]"#,
@@ -37,10 +44,15 @@ impl FanOut {
         }
     }
 
-    fn publicity(self) -> &'static str {
+    /// The payload up to the text that fills the message.
+    fn payload(self, key: &str) -> String {
         match self {
-            Self::One => r#"{"level":"PUBLICITY_LEVEL_NOT_PUBLIC","reason":"涉及商业秘密"}"#,
-            Self::Four => r#"{"level":"PUBLICITY_LEVEL_PUBLIC"}"#,
+            Self::One => {
+                format!(r#""approvalProgress":{{"caseNo":"{key}","stage":"现场核查","state":"受理","note":""#)
+            }
+            Self::Four => format!(
+                r#""approvalResult":{{"caseNo":"{key}","handling":"HANDLING_TYPE_NEW","outcome":"OUTCOME_GRANTED","procedure":"PROCEDURE_ORDINARY","content":""#
+            ),
         }
     }
 }
@@ -61,9 +73,9 @@ impl Series {
     /// Message number `number` in canonical proto JSON.
     pub(super) fn message(self, number: usize) -> String {
         let key = self.key(number);
-        let (item, publicity) = (self.fan_out.item(), self.fan_out.publicity());
+        let (item, payload) = (self.fan_out.item(), self.fan_out.payload(&key));
         let mut text = format!(
-            r#"{{"businessKey":"{key}","decidedAt":"2026-03-05T09:30:00+08:00",{item},"subject":{{"type":"SUBJECT_TYPE_LEGAL_PERSON","name":"汉滨某商贸有限公司","identifiers":[{{"type":"IDENTIFIER_TYPE_USCC","number":"91610902MA70T3X14T"}}]}},"licences":[{{"type":"许可证","number":"{key}"}}],"publicity":{publicity},"approvalResult":{{"caseNo":"{key}","handling":"HANDLING_TYPE_NEW","outcome":"OUTCOME_GRANTED","procedure":"PROCEDURE_ORDINARY","content":""#
+            r#"{{"businessKey":"{key}","decidedAt":"2026-03-05T09:30:00+08:00",{item},"subject":{{"type":"SUBJECT_TYPE_LEGAL_PERSON","name":"汉滨某商贸有限公司","identifiers":[{{"type":"IDENTIFIER_TYPE_USCC","number":"91610902MA70T3X14T"}}]}},"licences":[{{"type":"许可证","number":"{key}","decidedBy":"610900-xzspj"}}],"publicity":{{"level":"PUBLICITY_LEVEL_PUBLIC"}},{payload}"#
         );
         let end = r#""}}"#;
         let room = MESSAGE_BYTES.saturating_sub(text.len() + end.len());
@@ -75,9 +87,9 @@ impl Series {
 
     /// The same as a CloudEvent in structured mode.
     pub(super) fn event(self, number: usize) -> String {
-        let (key, message) = (self.key(number), self.message(number));
+        let (key, kind, message) = (self.key(number), self.fan_out.kind(), self.message(number));
         format!(
-            r#"{{"specversion":"1.0","id":"{key}","source":"bench","type":"liandong.approval.result","data":{message}}}"#
+            r#"{{"specversion":"1.0","id":"{key}","source":"bench","type":"liandong.{kind}","data":{message}}}"#
         )
     }
 

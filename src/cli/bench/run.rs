@@ -288,13 +288,16 @@ async fn watched<T>(hub: &mut Hub, work: impl Future<Output = Result<T, Failure>
     }
 }
 
-/// Waits until so many deliveries are in a state.
+/// Waits until all the deliveries there should be are in a state; others than these are a fault of the run.
 async fn settled(hub: &Hub, state: Transport, count: usize) -> Result<(), Failure> {
     let store = hub.store();
     loop {
         let counts = store.counts().await?;
-        let found: u64 = counts.iter().filter(|it| it.state == state).map(|it| it.deliveries).sum();
-        if found >= count as u64 {
+        let all: u64 = counts.iter().map(|it| it.deliveries).sum();
+        if all != count as u64 {
+            return Err(format!("routing made {all} deliveries where {count} were to be measured").into());
+        }
+        if counts.iter().filter(|it| it.state == state).map(|it| it.deliveries).sum::<u64>() == all {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

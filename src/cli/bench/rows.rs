@@ -123,7 +123,7 @@ fn accept(source: &Connection, target: &Connection) -> rusqlite::Result<(usize, 
         messages = if table == "message_key" { rows.len() } else { messages };
         // From the end, so that the next rows are taken off without moving the others.
         rows.reverse();
-        let columns = rows.first().map_or(1, Vec::len) - 1;
+        let Some(columns) = rows.first().map(|row| row.len() - 1) else { continue };
         let marks = vec!["?"; columns].join(",");
         let more = if table == "delivery_count" {
             " ON CONFLICT DO UPDATE SET deliveries = deliveries + excluded.deliveries"

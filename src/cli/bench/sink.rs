@@ -35,6 +35,8 @@ struct Desk {
     shut: AtomicBool,
     taken: AtomicUsize,
     refused: AtomicUsize,
+    /// The count of either that somebody waits for.
+    wanted: AtomicUsize,
     /// From acceptance to arrival, microseconds.
     ages: Mutex<Vec<u32>>,
     bell: Notify,
@@ -94,9 +96,10 @@ impl Sink {
     }
 
     async fn reached(&self, counter: &AtomicUsize, count: usize) {
+        self.desk.wanted.store(count, Ordering::SeqCst);
         loop {
             let rung = self.desk.bell.notified();
-            if counter.load(Ordering::Acquire) >= count {
+            if counter.load(Ordering::SeqCst) >= count {
                 return;
             }
             rung.await;
@@ -105,18 +108,25 @@ impl Sink {
 }
 
 async fn take(State(desk): State<Arc<Desk>>, body: Bytes) -> (StatusCode, &'static str) {
-    let answer = if desk.shut.load(Ordering::Acquire) {
-        desk.refused.fetch_add(1, Ordering::AcqRel);
-        (StatusCode::SERVICE_UNAVAILABLE, r#"{"code":1}"#)
-    } else {
-        if let Some(age) = age_micros(&body) {
-            desk.ages.lock().unwrap_or_else(PoisonError::into_inner).push(age);
+    if desk.shut.load(Ordering::Acquire) {
+        desk.count(&desk.refused);
+        return (StatusCode::SERVICE_UNAVAILABLE, r#"{"code":1}"#);
+    }
+    if let Some(age) = age_micros(&body) {
+        desk.ages.lock().unwrap_or_else(PoisonError::into_inner).push(age);
+    }
+    desk.count(&desk.taken);
+    (StatusCode::OK, r#"{"code":0}"#)
+}
+
+impl Desk {
+    /// Counts one more, and rings when that is what somebody waits for.
+    fn count(&self, counter: &AtomicUsize) {
+        let count = counter.fetch_add(1, Ordering::SeqCst) + 1;
+        if count >= self.wanted.load(Ordering::SeqCst) {
+            self.bell.notify_waiters();
         }
-        desk.taken.fetch_add(1, Ordering::AcqRel);
-        (StatusCode::OK, r#"{"code":0}"#)
-    };
-    desk.bell.notify_waiters();
-    answer
+    }
 }
 
 fn age_micros(body: &[u8]) -> Option<u32> {

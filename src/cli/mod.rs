@@ -1,6 +1,7 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 usage, 64 configuration.
 
 pub mod adapter;
+pub mod bench;
 pub mod deliveries;
 pub mod demo;
 pub mod error;
@@ -91,6 +92,8 @@ enum Command {
     /// Check seals
     #[command(arg_required_else_help = true)]
     Seal(seal::Arguments),
+    /// Measure this machine and the hub on it
+    Bench(bench::Arguments),
 }
 
 /// What every command is given.
@@ -171,5 +174,6 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Registry(arguments) => registry::run(call, &arguments),
         Command::Token(arguments) => token::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
+        Command::Bench(arguments) => bench::run(call, arguments).await,
     }
 }

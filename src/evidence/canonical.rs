@@ -4,7 +4,9 @@
 //! integers could share one form; a number a double cannot tell from its neighbour is therefore refused, not rounded.
 //! Leaves parsing, and what to do with a value that has no canonical form, to the caller.
 
-use serde_json::Value;
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value};
 
 /// The largest magnitude below which every integer has a double of its own: 2^53 - 1 (RFC 7493, section 2.2).
 pub const MAX_EXACT_INTEGER: u64 = (1 << 53) - 1;
@@ -36,9 +38,13 @@ pub enum Error {
 
 /// The canonical bytes of a value, in UTF-8.
 pub fn to_bytes(value: &Value) -> Result<Vec<u8>, Error> {
-    check(value, &mut Vec::new())?;
-    serde_json_canonicalizer::to_vec(value).map_err(Error::Serialise)
+    let mut writer = Writer { bytes: Vec::with_capacity(USUAL_BYTES), path: Vec::new() };
+    writer.write(value)?;
+    Ok(writer.bytes)
 }
+
+/// Room for most of what is written; more is found as it is needed.
+const USUAL_BYTES: usize = 1024;
 
 /// One step down into a document; kept unformatted, because the pointer is needed only when something is wrong.
 enum Step<'v> {
@@ -46,27 +52,89 @@ enum Step<'v> {
     Index(usize),
 }
 
-fn check<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), Error> {
-    if path.len() > MAX_DEPTH {
-        return Err(Error::TooDeep { pointer: pointer(path) });
+/// Writes in one pass; what is wrong is found on the way.
+struct Writer<'v> {
+    bytes: Vec<u8>,
+    path: Vec<Step<'v>>,
+}
+
+impl<'v> Writer<'v> {
+    fn write(&mut self, value: &'v Value) -> Result<(), Error> {
+        if self.path.len() > MAX_DEPTH {
+            return Err(Error::TooDeep { pointer: pointer(&self.path) });
+        }
+        match value {
+            Value::Null => self.bytes.extend_from_slice(b"null"),
+            Value::Bool(true) => self.bytes.extend_from_slice(b"true"),
+            Value::Bool(false) => self.bytes.extend_from_slice(b"false"),
+            Value::Number(number) if !is_exact(number) => {
+                return Err(Error::Inexact { pointer: pointer(&self.path) });
+            }
+            Value::Number(number) => self.number(number)?,
+            Value::String(text) => self.text(text)?,
+            Value::Array(items) => self.array(items)?,
+            Value::Object(members) => self.object(members)?,
+        }
+        Ok(())
     }
-    match value {
-        Value::Number(number) if !is_exact(number) => Err(Error::Inexact { pointer: pointer(path) }),
-        Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(index, item)| descend(Step::Index(index), item, path))
+
+    /// Integers are what their digits say; all else as ECMAScript writes a double.
+    fn number(&mut self, number: &serde_json::Number) -> Result<(), Error> {
+        if number.is_f64() {
+            let written = serde_json_canonicalizer::to_vec(number).map_err(Error::Serialise)?;
+            self.bytes.extend_from_slice(&written);
+            return Ok(());
         }
-        Value::Object(members) => {
-            members.iter().try_for_each(|(key, member)| descend(Step::Key(key), member, path))
+        serde_json::to_writer(&mut self.bytes, number).map_err(Error::Serialise)
+    }
+
+    /// The escapes of RFC 8785, section 3.2.2.2, are those that the serialiser has anyway.
+    fn text(&mut self, text: &str) -> Result<(), Error> {
+        serde_json::to_writer(&mut self.bytes, text).map_err(Error::Serialise)
+    }
+
+    fn array(&mut self, items: &'v [Value]) -> Result<(), Error> {
+        self.bytes.push(b'[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.bytes.push(b',');
+            }
+            self.descend(Step::Index(index), item)?;
         }
-        _ => Ok(()),
+        self.bytes.push(b']');
+        Ok(())
+    }
+
+    fn object(&mut self, members: &'v Map<String, Value>) -> Result<(), Error> {
+        let mut sorted: Vec<(&str, &Value)> = members.iter().map(|(key, value)| (&**key, value)).collect();
+        sorted.sort_unstable_by(|(one, _), (other, _)| by_utf16(one, other));
+        self.bytes.push(b'{');
+        for (index, (key, member)) in sorted.into_iter().enumerate() {
+            if index > 0 {
+                self.bytes.push(b',');
+            }
+            self.text(key)?;
+            self.bytes.push(b':');
+            self.descend(Step::Key(key), member)?;
+        }
+        self.bytes.push(b'}');
+        Ok(())
+    }
+
+    fn descend(&mut self, step: Step<'v>, value: &'v Value) -> Result<(), Error> {
+        self.path.push(step);
+        self.write(value)?;
+        self.path.pop();
+        Ok(())
     }
 }
 
-fn descend<'v>(step: Step<'v>, value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), Error> {
-    path.push(step);
-    check(value, path)?;
-    path.pop();
-    Ok(())
+/// Order of keys (RFC 8785, section 3.2.3); ASCII sorts by bytes just so.
+fn by_utf16(one: &str, other: &str) -> Ordering {
+    if one.is_ascii() && other.is_ascii() {
+        return one.cmp(other);
+    }
+    one.encode_utf16().cmp(other.encode_utf16())
 }
 
 /// Integers too large for the parser arrive as doubles, so these are held to the same limit.
@@ -135,6 +203,18 @@ mod tests {
             assert!(matches!(&error, Error::Inexact { pointer } if pointer == "/a~1b/1"), "{giant}: {error}");
             assert!(!error.to_string().contains(giant), "the number may be an ID number: {error}");
         }
+    }
+
+    #[test]
+    fn it_writes_what_the_reference_writes() {
+        let mut every_character = String::new();
+        every_character.extend((0..0x3000).filter_map(char::from_u32));
+        let value = json!({
+            "": [[], {}, [{}]], "é": every_character, "a\u{1f600}": -0.0, "a\u{fffd}": 1e-7, "a\n": 123_456_789.5,
+            "numbers": [0, -1, 9_007_199_254_740_991_u64, -9_007_199_254_740_991_i64, 1.0, 5e-324, 0.1, 1e15],
+        });
+        let reference = serde_json_canonicalizer::to_vec(&value).unwrap();
+        assert_eq!(String::from_utf8(to_bytes(&value).unwrap()), String::from_utf8(reference));
     }
 
     #[test]

@@ -7,6 +7,11 @@ use serde_json::{Map, Value};
 /// What one evaluation may use.
 const FUEL: u64 = 20_000;
 
+/// The one template of a condition: an expression compiled once borrows its environment, a template does not.
+const TEMPLATE: &str = "condition";
+/// Assigned by it. Nothing that comes from outside has this name.
+const RESULT: &str = "_liandong_result";
+
 /// An expression known to compile and to read nothing but what it is given.
 pub struct Condition {
     environment: Environment<'static>,
@@ -63,18 +68,23 @@ impl Condition {
         let foreign = names.into_iter().find(|name| !known(name) && !is_global(&environment, name));
         match foreign {
             Some(name) => Err(Error::Unknown { name, known: variables.join(", ") }),
-            None => Ok(Self { environment, source: source.to_owned() }),
+            None => {
+                let text = format!("{{% set {RESULT} = ({source}) %}}");
+                let kept = environment.add_template_owned(TEMPLATE, text);
+                kept.map_err(|error| Error::Syntax(error.detail().unwrap_or("malformed").to_owned()))?;
+                Ok(Self { environment, source: source.to_owned() })
+            }
         }
     }
 
     /// Its value with these names.
     pub fn value(&self, names: &Map<String, Value>) -> Result<Value, Error> {
         let unanswered = |error: minijinja::Error| Error::Unanswered(error.kind());
-        let expression = self.environment.compile_expression(&self.source).map_err(unanswered)?;
-        let value = expression.eval(minijinja::Value::from(Serde(names))).map_err(unanswered)?;
-        if value.is_undefined() {
-            return Err(Error::Undefined);
-        }
+        let template = self.environment.get_template(TEMPLATE).map_err(unanswered)?;
+        let names = minijinja::Value::from(Serde(names));
+        let captured = template.render_captured(names).map_err(unanswered)?;
+        let value = captured.state().lookup(RESULT).filter(|value| !value.is_undefined());
+        let value = value.ok_or(Error::Undefined)?;
         serde_json::to_value(&value).map_err(|_| Error::Unanswered(minijinja::ErrorKind::BadSerialization))
     }
 

@@ -12,6 +12,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::fault::Cause;
 use super::filter;
+use super::path::Path;
 use super::scan::{self, Words};
 use super::scope::Scope;
 use super::table::Tables;
@@ -33,9 +34,15 @@ pub(crate) struct Engine {
 pub(crate) struct Expression {
     template: String,
     paths: Vec<String>,
+    plain: Option<Path>,
 }
 
 impl Expression {
+    /// Its path, when it is nothing but one that begins with a name of the record or the context.
+    pub(crate) fn plain(&self) -> Option<&Path> {
+        self.plain.as_ref()
+    }
+
     /// The paths it reads, from the outermost name it can see.
     pub(crate) fn paths(&self) -> &[String] {
         &self.paths
@@ -72,7 +79,8 @@ impl Engine {
             .add_template_owned(template.clone(), text)
             .map_err(|error| vec![Cause::Syntax(describe(&error))])?;
         self.count += 1;
-        Ok(Expression { template, paths: words.paths })
+        let plain = Path::parse(source.trim()).filter(|path| path.is_of_the_input(variables));
+        Ok(Expression { template, paths: words.paths, plain })
     }
 
     fn check(&self, source: &str, variables: &[Arc<str>]) -> Result<Words, Vec<Cause>> {
@@ -281,6 +289,19 @@ mod tests {
                 let text = cause.to_string();
                 assert!(!text.contains("922337") && !text.contains("138001"), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn only_paths_of_the_input_are_plain() {
+        let mut engine = Engine::new(Arc::new(Tables::default()), 50_000);
+        let names = ["record", "kind", "root", "kind"].map(Arc::from);
+        let mut plain = |source| engine.compile(source, &names).unwrap().plain().is_some();
+        assert!(plain("record.items[0].code") && plain(" record "));
+        for source in
+            ["root.a", "kind", "record.a|upper", "record['a']", "record.a.upper()", "'record'", "-1"]
+        {
+            assert!(!plain(source), "{source}");
         }
     }
 

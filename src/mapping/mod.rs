@@ -8,6 +8,7 @@ pub mod condition;
 mod expression;
 mod fault;
 mod filter;
+mod path;
 pub mod program;
 mod scan;
 mod scope;

@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::{
     expression::{Engine, Expression},
     fault::{Cause, Error, Fault, Faults},
+    path::Path as Source,
     scope::Scope,
     table::Tables,
     target::Target,
@@ -25,6 +26,9 @@ const FUEL_PER_RECORD: u64 = 1_000_000;
 
 /// Fields one record may make, unless the file says otherwise.
 const MAX_VALUES: usize = 10_000;
+
+/// Names that whoever runs a mapping gives.
+pub(super) const INPUT: [&str; 3] = ["record", "delivery", "kind"];
 
 /// A compiled mapping.
 #[derive(Debug)]
@@ -46,6 +50,13 @@ struct Field {
     expression: Expression,
     when: Option<Expression>,
     need: Need,
+}
+
+impl Field {
+    /// Where it is copied from, when that is all.
+    fn source(&self) -> Option<&Source> {
+        self.expression.plain().filter(|_| self.when.is_none())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +147,7 @@ impl Mapping {
         let fuel = raw.fuel_per_expression.unwrap_or(FUEL_PER_EXPRESSION);
         let mut compiler =
             Compiler { text, engine: Engine::new(Arc::clone(tables), fuel), faults: Vec::new() };
-        let mut names: Vec<Arc<str>> = ["record", "delivery", "kind"].map(Arc::from).into();
+        let mut names: Vec<Arc<str>> = INPUT.map(Arc::from).into();
         let lets = compiler.lets(raw.lets, &mut names);
         let fields = compiler.fields(raw.fields, &names);
         let repetitions = raw.for_each.into_iter().filter_map(|it| compiler.repetition(it, &names)).collect();
@@ -171,10 +182,16 @@ impl Mapping {
         plain.chain(repeated).map(|(target, field)| (target, field.expression.paths().to_vec())).collect()
     }
 
+    /// Whether nothing needs the engine, so that nothing is converted for it.
+    fn copies_only(&self) -> bool {
+        let copies = |(_, field): &(Target, Field)| field.source().is_some();
+        self.lets.is_empty() && self.repetitions.is_empty() && self.fields.iter().all(copies)
+    }
+
     /// Maps one record; `context` gives further names.
     pub fn run(&self, record: &Value, context: &Map<String, Value>) -> Result<Value, Error> {
-        let mut run = Run { mapping: self, faults: Vec::new(), values: 0, fuel: 0 };
-        let mut scope = Scope::outermost(record, context);
+        let mut run = Run { mapping: self, record, context, faults: Vec::new(), values: 0, fuel: 0 };
+        let mut scope = if self.copies_only() { Scope::default() } else { Scope::outermost(record, context) };
         for (name, field) in &self.lets {
             let outer = Arc::new(scope);
             let value = run.evaluate(field, &outer, name);
@@ -302,6 +319,8 @@ fn line_of(text: &str, span: &Range<usize>) -> usize {
 /// One record being mapped.
 struct Run<'a> {
     mapping: &'a Mapping,
+    record: &'a Value,
+    context: &'a Map<String, Value>,
     faults: Vec<Fault>,
     values: usize,
     fuel: u64,
@@ -317,10 +336,12 @@ impl Run<'_> {
     ) {
         for (target, field) in fields {
             let name = format!("{prefix}{target}");
-            let Some(value) = self.evaluate(field, scope, &name) else { continue };
-            let set = serde_json::to_value(&value)
-                .map_err(|_| Cause::NoJson { kind: value.kind().to_string() })
-                .and_then(|value| target.set(object, value).map_err(Cause::from));
+            let made = match field.source() {
+                Some(source) => self.copy(field, source, scope, &name).map(Ok),
+                None => self.evaluate(field, scope, &name).map(|value| to_json(&value)),
+            };
+            let Some(value) = made else { continue };
+            let set = value.and_then(|value| target.set(object, value).map_err(Cause::from));
             if let Err(cause) = set {
                 self.fault(&name, field.line, cause);
             }
@@ -342,13 +363,33 @@ impl Run<'_> {
         }
     }
 
+    /// What stands at a plain path, as the engine would give it; none when it is left out, or faulty and told.
+    fn copy(&mut self, field: &Field, source: &Source, scope: &Scope, name: &str) -> Option<Value> {
+        if !self.may_make_one_more(field, name) {
+            return None;
+        }
+        match (source.find(self.record, self.context), field.need) {
+            (None | Some(Value::Null), Need::Optional) => None,
+            (None, Need::Required) => {
+                self.fault(name, field.line, Engine::undefined(&field.expression, scope));
+                None
+            }
+            (Some(value), _) => Some(value.clone()),
+        }
+    }
+
+    fn may_make_one_more(&mut self, field: &Field, name: &str) -> bool {
+        self.values += 1;
+        let limit = self.mapping.max_values;
+        if self.values == limit + 1 {
+            self.fault(name, field.line, Cause::TooManyValues { limit });
+        }
+        self.values <= limit
+    }
+
     /// The value of a field; none when it is left out, or faulty and told.
     fn evaluate(&mut self, field: &Field, scope: &Arc<Scope>, name: &str) -> Option<minijinja::Value> {
-        self.values += 1;
-        if self.values > self.mapping.max_values {
-            if self.values == self.mapping.max_values + 1 {
-                self.fault(name, field.line, Cause::TooManyValues { limit: self.mapping.max_values });
-            }
+        if !self.may_make_one_more(field, name) {
             return None;
         }
         match self.value(field, scope) {
@@ -391,6 +432,10 @@ impl Run<'_> {
     fn fault(&mut self, field: &str, line: usize, cause: Cause) {
         self.faults.push(Fault { field: field.to_owned(), line, cause });
     }
+}
+
+fn to_json(value: &minijinja::Value) -> Result<Value, Cause> {
+    serde_json::to_value(value).map_err(|_| Cause::NoJson { kind: value.kind().to_string() })
 }
 
 /// The elements of a repetition: an XML element that stands once is a repetition of one.

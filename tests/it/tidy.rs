@@ -31,9 +31,9 @@ const BACKENDS: [&str; 2] = ["store::sqlite", "bus::local"];
 
 /// Crates whose types stop at a door, and the doors.
 const DOORS: [(&str, &[&str]); 7] = [
-    ("rusqlite", &["src/store/sqlite/"]),
+    ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
     ("reqwest", &["src/connector/", "src/cli/"]),
-    ("axum", &["src/api/", "src/cli/demo/"]),
+    ("axum", &["src/api/", "src/cli/demo/", "src/cli/bench/"]),
     ("minijinja", &["src/mapping/", "src/cli/demo/"]),
     ("quick_xml", &["src/mapping/", "src/cli/demo/"]),
     ("prost", &["src/proto/"]),

@@ -137,6 +137,20 @@ const TEXTS: &[Text] = &[
         about: "从第一条起核验封存的留痕",
         arguments: &[("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥")],
     },
+    Text {
+        path: "bench",
+        about: "测量本机的上限，以及枢纽在本机上的速度",
+        arguments: &[
+            ("messages", "每轮每组批量送入的消息数"),
+            ("singles", "每轮每组逐条送入的消息数"),
+            ("rounds", "轮数；比值在同一轮内取得，表中为中位数"),
+            ("backlog", "积压的推送件数，每条消息四件"),
+            ("rate", "轻载下测时延时每秒送入的消息数"),
+            ("seconds", "轻载测量的秒数"),
+            ("lone", "单个发送方送入的消息数"),
+            ("dir", "工作目录，应在所测的磁盘上；不给则用系统临时目录"),
+        ],
+    },
 ];
 
 /// Names of values, as they stand between angle brackets.
@@ -161,6 +175,13 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("DOCUMENT", "文号"),
     ("NAME", "名称"),
     ("KEY", "文件"),
+    ("MESSAGES", "条数"),
+    ("SINGLES", "条数"),
+    ("ROUNDS", "轮数"),
+    ("BACKLOG", "件数"),
+    ("RATE", "条数"),
+    ("SECONDS", "秒数"),
+    ("LONE", "条数"),
 ];
 
 /// The text of a command.

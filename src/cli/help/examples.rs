@@ -195,6 +195,19 @@ const ALL: &[(&str, &[Example])] = &[
             ),
         ],
     ),
+    (
+        "bench",
+        &[
+            example("liandong bench", "三轮，积压十万件", "three rounds, a backlog of 100,000 deliveries"),
+            example("liandong bench --backlog 1000000", "积压一百万件", "with a backlog of a million"),
+            example("liandong bench --rounds 1 --messages 5000", "先看个大概", "a first impression"),
+            example(
+                "liandong bench --dir /srv/liandong --json",
+                "测另一块磁盘，结果供程序使用",
+                "on another disk, for programs",
+            ),
+        ],
+    ),
 ];
 
 /// The examples of a command.

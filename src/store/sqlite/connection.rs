@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::Options;
 use crate::port::store::Error;
@@ -58,6 +58,9 @@ fn common(connection: &Connection, cache_kib: u32) -> Result<(), Error> {
     connection.pragma_update(None, "busy_timeout", BUSY_MS)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    // A statement keeps the plan it was compiled with: else SQLite compiles it again whenever another value
+    // is bound that a partial index might depend on.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }

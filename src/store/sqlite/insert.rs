@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     change::Change,
@@ -58,14 +58,30 @@ pub(super) fn deliveries(
         return Ok(());
     }
     let count: i64 = number(acceptance.deliveries.len())?;
-    let (order_key, last): (i64, i64) = change
-        .connection
-        .prepare_cached(include_str!("sql/order_key_take.sql"))?
-        .query_row(params![acceptance.order_key.as_str(), count], |row| row.try_into())?;
-    for (sequence, new) in (last - count + 1..).zip(&acceptance.deliveries) {
+    let (order_key, last) = take(change.connection, acceptance.order_key.as_str(), count)?;
+    for (sequence, new) in (last + 1..).zip(&acceptance.deliveries) {
         delivery(change, new, &Place { message, order_key, sequence })?;
     }
     Ok(())
+}
+
+/// Takes lane sequences of an order key: its row, and the last that was taken before. Looking first is
+/// cheaper than a statement that returns what it wrote, for which SQLite makes a table.
+fn take(connection: &Connection, order_key: &str, count: i64) -> Result<(i64, i64), Error> {
+    let known: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT number, last_sequence FROM order_key WHERE name = ?1")?
+        .query_row([order_key], |row| row.try_into())
+        .optional()?;
+    if let Some((number, last)) = known {
+        connection
+            .prepare_cached("UPDATE order_key SET last_sequence = last_sequence + ?2 WHERE number = ?1")?
+            .execute([number, count])?;
+        return Ok((number, last));
+    }
+    connection
+        .prepare_cached("INSERT INTO order_key (name, last_sequence) VALUES (?1, ?2)")?
+        .execute(params![order_key, count])?;
+    Ok((connection.last_insert_rowid(), 0))
 }
 
 /// Writes the obligations.

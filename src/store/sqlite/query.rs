@@ -141,10 +141,7 @@ fn in_state(state: Transport) -> String {
         Transport::Ready | Transport::Leased | Transport::Scheduled => format!("o.state = '{state}'"),
         Transport::Delivered => "d.final_state = 'delivered'".to_owned(),
         Transport::ServedOffline | Transport::Skipped | Transport::Superseded | Transport::Withdrawn => {
-            format!(
-                "d.final_state IN ('served_offline', 'skipped', 'superseded', 'withdrawn') \
-                 AND d.final_state = '{state}'"
-            )
+            format!("d.final_state <> 'delivered' AND d.final_state = '{state}'")
         }
     }
 }

@@ -67,7 +67,7 @@ CREATE INDEX delivery_of_message ON delivery (message);
 CREATE INDEX delivery_of_organisation ON delivery (organisation);
 CREATE INDEX delivery_second_hop ON delivery (first_hop) WHERE first_hop IS NOT NULL;
 CREATE INDEX delivery_ended_by_hand ON delivery (final_state)
-    WHERE final_state IN ('served_offline', 'skipped', 'superseded', 'withdrawn');
+    WHERE final_state <> 'delivered';
 
 -- Narrow and hot: the deliveries that are not final. The lane is (order_key, endpoint); without an
 -- endpoint there is none. `claim_at` is set exactly while the delivery heads its lane and is ready or
@@ -77,7 +77,9 @@ CREATE TABLE open_delivery (
     endpoint         TEXT,
     order_key        INTEGER NOT NULL,
     lane_sequence    INTEGER NOT NULL,
-    state            TEXT NOT NULL CHECK (state IN ('held', 'ready', 'leased', 'scheduled', 'parked')),
+    -- Not `IN`: SQLite would make a table of the words each time it checks one.
+    state            TEXT NOT NULL CHECK (
+        state = 'ready' OR state = 'leased' OR state = 'scheduled' OR state = 'held' OR state = 'parked'),
     released         INTEGER NOT NULL,
     next_attempt_at  INTEGER NOT NULL,
     claim_at         INTEGER CHECK (claim_at IS NULL OR (endpoint IS NOT NULL AND state IN ('ready', 'scheduled'))),

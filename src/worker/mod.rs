@@ -9,12 +9,12 @@ mod adapter;
 mod adapters;
 mod attempt;
 pub mod cases;
+mod detail;
 pub mod difference;
 mod inbound;
 mod judge;
 mod outbound;
 mod program;
-mod redact;
 pub mod run;
 pub mod watch;
 

@@ -78,7 +78,23 @@ impl Hub {
 
     /// Starts it and waits until it says that it runs.
     pub(crate) fn start(&mut self) {
-        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
+        self.launch(Stdio::inherit());
+    }
+
+    /// Starts it with its log going into a file, see [`Hub::log`].
+    pub(crate) fn start_logged(&mut self) {
+        let file =
+            fs::OpenOptions::new().create(true).append(true).open(self.home().join("hub.log")).unwrap();
+        self.launch(file.into());
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.home().join("hub.log")).unwrap()
+    }
+
+    fn launch(&mut self, log: Stdio) {
+        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("http://"), "the hub did not start: {line:?}");
@@ -94,10 +110,30 @@ impl Hub {
 
     /// Stops it by SIGTERM and gives its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        let mut child = self.child.take().unwrap();
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        child.wait().unwrap().code()
+        self.terminate();
+        self.child.take().unwrap().wait().unwrap().code()
+    }
+
+    /// Sends it SIGTERM and does not wait.
+    pub(crate) fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        let child = self.child.as_mut().unwrap();
+        let mut status = None;
+        eventually("the process has ended", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap().code().unwrap()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// Runs a command; what came of it.
@@ -230,6 +266,30 @@ impl Hub {
 
     fn adapter(&self, endpoint: &str) -> PathBuf {
         self.home.path().join("adapters").join(endpoint)
+    }
+
+    /// Asks a path of its admin port; none when nobody answers there.
+    pub(crate) async fn probe(&self, path: &str) -> Option<(u16, String)> {
+        let answer = self.client.get(format!("http://{}{path}", self.admin)).send().await.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.ok()?))
+    }
+
+    /// What its probes say, readiness and life, again and again until nobody answers.
+    pub(crate) async fn probes(&self) -> Vec<(u16, u16)> {
+        let (mut seen, end) = (Vec::new(), Instant::now() + PATIENCE);
+        while let (Some((ready, _)), Some((live, _))) =
+            (self.probe("/readyz").await, self.probe("/livez").await)
+        {
+            seen.push((ready, live));
+            assert!(Instant::now() < end, "it never stopped");
+            tokio::time::sleep(STEP).await;
+        }
+        seen
+    }
+
+    /// The folder that holds its configuration, its adapters and its data.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Its data directory.

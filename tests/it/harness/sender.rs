@@ -74,7 +74,12 @@ impl Answer {
 impl Sender {
     /// The system at an endpoint of a running hub, with a new token.
     pub(crate) fn at(hub: &Hub, endpoint: &str) -> Self {
-        Self { client: client(), hub: hub.http.clone(), token: hub.token(endpoint) }
+        Self::with(hub, &hub.token(endpoint))
+    }
+
+    /// A system that has a token.
+    pub(crate) fn with(hub: &Hub, token: &str) -> Self {
+        Self { client: client(), hub: hub.http.clone(), token: token.to_owned() }
     }
 
     /// The same system with another token.
@@ -101,6 +106,11 @@ impl Sender {
 
     /// Hands in a text; nothing when the hub is gone before it has answered.
     pub(crate) async fn try_send_text(&self, kind: &str, text: &str) -> Option<Answer> {
+        self.try_send_bytes(kind, text.as_bytes()).await
+    }
+
+    /// The same with bytes that may be no text.
+    pub(crate) async fn try_send_bytes(&self, kind: &str, bytes: &[u8]) -> Option<Answer> {
         let request = self
             .client
             .post(format!("http://{}/v1/messages", self.hub))
@@ -110,7 +120,7 @@ impl Sender {
             .header("ce-id", "1")
             .header("ce-source", "test")
             .header("ce-type", format!("liandong.{kind}"));
-        let answer = request.body(text.to_owned()).send().await.ok()?;
+        let answer = request.body(bytes.to_vec()).send().await.ok()?;
         let status = answer.status().as_u16();
         Some(Answer { status, body: answer.bytes().await.ok()?.to_vec() })
     }

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A second call in one process would fail; this is the only one, and the provider stays whichever came first.
     drop(rustls::crypto::ring::default_provider().install_default());

@@ -3,7 +3,11 @@
 //! It waits for every receipt and counts what was accepted for the first time; a refusal ends the run,
 //! since then the figures would be of something else.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Client, RequestBuilder};
@@ -30,6 +34,7 @@ pub(super) enum Manner {
 #[derive(Debug)]
 pub(super) struct Loader {
     client: Client,
+    hub: SocketAddr,
     url: String,
     token: String,
 }
@@ -37,7 +42,7 @@ pub(super) struct Loader {
 impl Loader {
     /// A sender with its token.
     pub(super) fn new(hub: SocketAddr, token: String) -> Result<Self, Failure> {
-        Ok(Self { client: client()?, url: format!("http://{hub}/v1/messages"), token })
+        Ok(Self { client: client()?, hub, url: format!("http://{hub}/v1/messages"), token })
     }
 
     /// Hands in messages `from..to` of a series; how long it took until the last receipt.
@@ -81,11 +86,16 @@ impl Loader {
     }
 
     /// Hands in one message.
-    pub(super) async fn single(&self, series: Series, number: usize) -> Result<(), Failure> {
+    async fn single(&self, series: Series, number: usize) -> Result<(), Failure> {
         let response = self.request(SINGLE, series.event(number)).send().await?;
         let status = response.status();
         let body = response.bytes().await?;
         if status == reqwest::StatusCode::CREATED { Ok(()) } else { Err(refused(status, &body)) }
+    }
+
+    /// The same sender with nothing but a socket.
+    pub(super) fn lone(&self) -> std::io::Result<LoneSender> {
+        LoneSender::connect(self.hub, &self.token)
     }
 
     async fn batch(&self, series: Series, from: usize, to: usize) -> Result<(), Failure> {
@@ -98,6 +108,52 @@ impl Loader {
 
     fn request(&self, media: &'static str, body: String) -> RequestBuilder {
         self.client.post(&self.url).bearer_auth(&self.token).header("content-type", media).body(body)
+    }
+}
+
+/// A sender that does one thing after the other, as a department's simple client does: one blocking socket,
+/// so that as little as possible of what is measured is its own.
+#[derive(Debug)]
+pub(super) struct LoneSender {
+    stream: BufReader<TcpStream>,
+    head: String,
+}
+
+impl LoneSender {
+    /// Connects.
+    pub(super) fn connect(hub: SocketAddr, token: &str) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(hub)?;
+        stream.set_nodelay(true)?;
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: {hub}\r\nauthorization: Bearer {token}\r\n\
+             content-type: {SINGLE}\r\ncontent-length: "
+        );
+        Ok(Self { stream: BufReader::new(stream), head })
+    }
+
+    /// Hands in one event and waits for its receipt; how long that took.
+    pub(super) fn send(&mut self, event: &str) -> Result<Duration, Failure> {
+        let request = format!("{}{}\r\n\r\n{event}", self.head, event.len());
+        let begun = std::time::Instant::now();
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let mut status = String::new();
+        self.stream.read_line(&mut status)?;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line)?;
+            match line.split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse()?;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        let took = begun.elapsed();
+        if status.starts_with("HTTP/1.1 201 ") { Ok(took) } else { Err(refused(status.trim(), &body)) }
     }
 }
 
@@ -135,7 +191,7 @@ fn client() -> Result<Client, Failure> {
     Ok(Client::builder().no_proxy().tcp_nodelay(true).build()?)
 }
 
-fn refused(status: reqwest::StatusCode, body: &[u8]) -> Failure {
+fn refused(status: impl std::fmt::Display, body: &[u8]) -> Failure {
     let said: String = String::from_utf8_lossy(body).chars().take(400).collect();
     Failure::from(format!("the hub did not accept what was handed in: {status} {said}"))
 }

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::block_in_place;
+
 use super::{
     Arguments,
     bed::{Bed, FAILURES},
@@ -142,7 +144,7 @@ impl Run<'_> {
         let copy = self.bed.home().join("rows");
         std::fs::create_dir_all(&copy)?;
         let (from, to) = (self.bed.database(), copy.join("rows.db"));
-        let written = tokio::task::block_in_place(|| rows::write_again(&from, &to))?;
+        let written = block_in_place(|| rows::write_again(&from, &to))?;
         std::fs::remove_dir_all(&copy)?;
         Ok(written)
     }
@@ -246,20 +248,17 @@ impl Run<'_> {
         let one_row = one_row(&self.bed.home().join("one-row"))?;
         let (mut hub, loader) = self.bed.start("lone").await?;
         let series = Series::new(FanOut::One, 'L');
+        let mut sender = loader.lone()?;
         let work = async {
             let (mut commits, mut paced, mut pressing) = (Vec::new(), Vec::new(), Vec::new());
             for number in 0..messages {
                 tokio::time::sleep(PACE).await;
-                commits.push(tokio::task::block_in_place(|| one_row.commit())?);
+                commits.push(block_in_place(|| one_row.commit())?);
                 tokio::time::sleep(PACE).await;
-                let begun = tokio::time::Instant::now();
-                loader.single(series, number).await?;
-                paced.push(begun.elapsed());
+                paced.push(block_in_place(|| sender.send(&series.event(number)))?);
             }
             for number in messages..2 * messages {
-                let begun = tokio::time::Instant::now();
-                loader.single(series, number).await?;
-                pressing.push(begun.elapsed());
+                pressing.push(block_in_place(|| sender.send(&series.event(number)))?);
             }
             let [commit, paced, pressing] = [commits, paced, pressing].map(|times| Latency::of(&times));
             Ok(Lone { commit, paced, pressing })

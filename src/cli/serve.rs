@@ -1,8 +1,8 @@
 //! `liandong serve`: runs the hub until it is told to stop.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     Call, Error,
@@ -19,6 +19,7 @@ use crate::{
 
 pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     app::telemetry::log(&call.settings.log)?;
+    let mut orders = Orders::listen()?;
     let metrics = app::telemetry::record()?;
     let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
     let mut hub = Hub::start(&call.settings, outside).await?;
@@ -27,7 +28,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     started(&mut call, &places)?;
     let failed = tokio::select! {
         error = hub.watch() => Some(error),
-        () = told_to_stop() => None,
+        () = orders.told_to_stop() => None,
     };
     tracing::info!("stopping");
     // Whatever becomes of the note, the hub is stopped in order.
@@ -71,16 +72,23 @@ pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-pub(super) async fn told_to_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        result = tokio::signal::ctrl_c() => if let Err(error) = result {
-            tracing::error!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
+/// Hears SIGTERM and Ctrl-C from the moment it is made on, so that none is lost while a hub starts.
+pub(super) struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Orders {
+    /// Begins to listen.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits to be told to stop.
+    pub(super) async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

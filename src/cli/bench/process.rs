@@ -45,10 +45,11 @@ fn cpu() -> Option<Duration> {
     Some(TICK * (ticks(11)? + ticks(12)?))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_process_uses_memory_and_time() {
         let meter = Meter::start();

@@ -27,7 +27,7 @@ use self::{
     show::Show,
     stage::{Leavings, Stage},
 };
-use super::{Call, Error};
+use super::{Call, Error, serve::Orders};
 use crate::app;
 
 /// What to run, and where.
@@ -43,10 +43,14 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     app::telemetry::log(&stage::log())?;
+    let mut orders = Orders::listen()?;
     let Call { settings, environment, output } = call;
     let mut show = Show::new(output);
     let mut stage = Stage::set(&arguments.world, &settings, &environment).await?;
-    let played = Play { stage: &mut stage, show: &mut show }.run().await;
+    let played = tokio::select! {
+        played = (Play { stage: &mut stage, show: &mut show }).run() => played,
+        () = orders.told_to_stop() => Err(Error::NotInOrder("stopped before the day was over".to_owned())),
+    };
     if !arguments.keep || played.is_err() {
         stage.strike(Leavings::Remove).await?;
         return verdict(&played?);
@@ -54,7 +58,7 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
     show.kept(&stage)?;
     let failed = tokio::select! {
         error = stage.watch() => Some(error),
-        () = super::serve::told_to_stop() => None,
+        () = orders.told_to_stop() => None,
     };
     stage.strike(Leavings::Keep).await?;
     match failed {

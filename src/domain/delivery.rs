@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::decision::ParkReason;
+use super::{decision::ParkReason, personal::shown};
 
 /// Transport state. The last five are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl std::str::FromStr for Transport {
 
 /// A word that names no state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown delivery state '{0}'")]
+#[error("unknown delivery state '{}'", shown(&self.0))]
 pub struct UnknownState(pub String);
 
 /// Acknowledgement state: what the recipient said about it, apart from transport.

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::organisation::Role;
+use super::{organisation::Role, personal::shown};
 
 /// A kind (类型) of message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl fmt::Display for Kind {
 
 /// No kind has this id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind '{0}', known are: {known}", known = known())]
+#[error("unknown kind '{text}', known are: {known}", text = shown(&self.0), known = known())]
 pub struct UnknownKind(pub String);
 
 fn known() -> String {

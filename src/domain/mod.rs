@@ -15,6 +15,7 @@ pub mod message;
 pub mod obligation;
 pub mod organisation;
 pub mod period;
+pub mod personal;
 pub mod registry;
 pub mod retry;
 pub mod route;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::domain::personal;
+
 /// A dictionary in both directions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -73,7 +75,7 @@ pub enum Error {
     UnknownCode {
         /// The table.
         table: String,
-        /// The code, cut to 40 characters.
+        /// The code, or its shape where it is no plain code: it may be personal.
         code: String,
     },
     /// Several codes have the meaning and `[back]` does not choose.
@@ -153,7 +155,7 @@ impl Table {
     }
 
     fn unknown(&self, code: &str) -> Error {
-        Error::UnknownCode { table: self.name.clone(), code: code.chars().take(40).collect() }
+        Error::UnknownCode { table: self.name.clone(), code: personal::shown(code) }
     }
 }
 

@@ -10,11 +10,12 @@ use crate::domain::{
     fault::Fault,
     id::{ItemCode, OrganisationId},
     message::{ItemFamily, ItemRef, Message},
+    personal,
 };
 
 /// A message in its wire form.
 #[derive(Clone)]
-pub struct Wire(v1::Message);
+pub struct Wire(pub(super) v1::Message);
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -68,16 +69,26 @@ impl Wire {
     }
 }
 
-/// The parser quotes the offending value: its words without what stands quoted.
+/// The parser quotes the offending value, in one kind of quotes or another: its words with what an error may
+/// repeat of that.
 fn without_values(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.split_once("string \"") {
-        Some((before, after)) => {
-            let rest = after.rsplit_once('"').map_or("", |(_, rest)| rest);
-            format!("{before}string …{rest}")
-        }
-        None => text,
+    let mut text = String::new();
+    let message = error.to_string();
+    let mut rest = message.as_str();
+    while let Some(begin) = rest.find(['"', '`']) {
+        let (before, quoted) = rest.split_at(begin);
+        let quote = if quoted.starts_with('"') { '"' } else { '`' };
+        // A string ends at the last of its quotes, which it may hold itself; names are quoted one by one.
+        let inner = &quoted[1..];
+        let end = if quote == '"' { inner.rfind(quote) } else { inner.find(quote) };
+        let (value, after) = inner.split_at(end.unwrap_or(inner.len()));
+        text.push_str(before);
+        text.push(quote);
+        text.push_str(&personal::shown(value));
+        text.push(quote);
+        rest = after.strip_prefix(quote).unwrap_or_default();
     }
+    text + rest
 }
 
 #[cfg(test)]
@@ -91,6 +102,22 @@ mod tests {
         let fault = Wire::parse(&json!({ "revision": "61090219900307001X" })).unwrap_err();
         assert_eq!(fault.path, "revision");
         assert!(!fault.text.contains("6109"), "{}", fault.text);
+        for (path, value) in [
+            ("revision", json!({ "revision": 13_991_512_345_u64 })),
+            ("subject.type", json!({ "subject": { "type": "王小明" } })),
+            ("classified", json!({ "classified": "王小明\" 61090219900307001X" })),
+            ("subject", json!({ "subject": "王小明" })),
+        ] {
+            let fault = Wire::parse(&value).unwrap_err();
+            assert_eq!(fault.path, path);
+            let leaks = ["王", "6109", "1399"].iter().any(|personal| fault.text.contains(personal));
+            assert!(!leaks, "{}", fault.text);
+        }
+        let unknown = Wire::parse(&json!({ "bussinessKey": "K" })).unwrap_err();
+        assert!(
+            unknown.text.contains("`bussinessKey`") && unknown.text.contains("`businessKey`"),
+            "{unknown:?}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::{
     id::{DivisionCode, ItemCode, OrganisationId},
     identifier,
     kind::Kind,
+    personal::shown,
 };
 
 /// All reasons for which a message is refused.
@@ -43,7 +44,7 @@ pub struct Rejection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// No such organisation.
-    #[error("organisation '{0}' is not in the registry")]
+    #[error("organisation '{}' is not in the registry", shown(.0.as_str()))]
     UnknownOrganisation(OrganisationId),
     /// It did not exist on the decision date.
     #[error("organisation '{organisation}' does not exist on {day}, the decision date")]
@@ -78,7 +79,7 @@ pub enum Cause {
     #[error("names no approval item; name at least one")]
     NoItem,
     /// No such item.
-    #[error("item '{0}' is not in the registry")]
+    #[error("item '{}' is not in the registry", shown(.0.as_str()))]
     UnknownItem(ItemCode),
     /// 涉密: its content never enters the hub.
     #[error("item '{0}' is classified and never enters the hub; serve it on paper")]
@@ -144,10 +145,10 @@ pub enum Cause {
         day: Date,
     },
     /// An entrusting body is named where nothing is entrusted.
-    #[error("names '{0}' as entrusting body but none of its items is entrusted")]
+    #[error("names '{}' as entrusting body but none of its items is entrusted", shown(.0.as_str()))]
     NothingEntrusted(OrganisationId),
     /// No such division.
-    #[error("division '{0}' is not in the registry")]
+    #[error("division '{}' is not in the registry", shown(.0.as_str()))]
     UnknownDivision(DivisionCode),
     /// A number fails its check.
     #[error("{0}")]

@@ -15,6 +15,7 @@ use crate::domain::{
         Address, AddressRole, Attachment, IdentifierScheme, ItemFamily, ItemRef, LicenceRef, Message,
         MessageKey, Publicity, PublicityLevel, Subject, SubjectIdentifier, SubjectKind,
     },
+    personal::shown,
 };
 
 /// Largest attachment, bytes.
@@ -43,12 +44,15 @@ impl Faults {
         if text.is_empty() {
             return None;
         }
-        text.parse().map_err(|_| self.add(path, format!("'{text}' is not a date, write YYYY-MM-DD"))).ok()
+        text.parse()
+            .map_err(|_| self.add(path, format!("'{}' is not a date, write YYYY-MM-DD", shown(text))))
+            .ok()
     }
 
     fn timestamp(&mut self, path: &str, text: &str) -> Option<Timestamp> {
         text.parse()
             .map_err(|_| {
+                let text = shown(text);
                 self.add(path, format!("'{text}' is not a time, write RFC 3339: 2026-03-05T09:30:00+08:00"));
             })
             .ok()

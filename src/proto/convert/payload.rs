@@ -9,6 +9,7 @@ use crate::{
             ApprovalOutcome, ApprovalResult, Feedback, Handling, Payload, PenaltyDecision, PenaltyEvent,
             Procedure, Receipt, ReceiptAction, RiskDisposal, RiskWarning, SupervisionFeedback,
         },
+        personal::shown,
     },
     proto::v1::{self, message::Payload as Wire},
 };
@@ -109,7 +110,9 @@ fn message_id(faults: &mut Faults, path: &str, text: &str) -> Option<MessageId> 
     if text.is_empty() {
         return None;
     }
-    text.parse().map_err(|_| faults.add(path, format!("'{text}' is not a message id of the hub"))).ok()
+    text.parse()
+        .map_err(|_| faults.add(path, format!("'{}' is not a message id of the hub", shown(text))))
+        .ok()
 }
 
 fn penalty(faults: &mut Faults, wire: &v1::PenaltyDecision) -> Option<Payload> {
@@ -141,7 +144,8 @@ pub(super) fn amount(faults: &mut Faults, path: &str, text: &str) {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_decimal = digits(whole) && digits(fraction);
     if !(text.is_empty() || is_decimal) {
-        faults.add(path, format!("'{text}' is not an amount in yuan, write decimal digits: 2000.00"));
+        faults
+            .add(path, format!("'{}' is not an amount in yuan, write decimal digits: 2000.00", shown(text)));
     }
 }
 
@@ -183,7 +187,8 @@ fn receipt(faults: &mut Faults, wire: &v1::Receipt) -> Option<Payload> {
         .delivery
         .parse()
         .map_err(|_| {
-            faults.add("receipt.delivery", format!("'{}' is not a delivery id of the hub", wire.delivery));
+            let text = shown(&wire.delivery);
+            faults.add("receipt.delivery", format!("'{text}' is not a delivery id of the hub"));
         })
         .ok();
     let action = faults.unspecified("receipt.action", action);

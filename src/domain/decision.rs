@@ -70,7 +70,7 @@ pub enum Redaction {
     /// Nothing.
     #[default]
     None,
-    /// Numbers of natural persons: public audiences never see them.
+    /// Numbers of natural persons, and attachments not marked public: public audiences never see them.
     PersonalNumbers,
 }
 

@@ -14,7 +14,6 @@ mod inbound;
 mod judge;
 mod outbound;
 mod program;
-mod redact;
 pub mod run;
 pub mod watch;
 

@@ -1,7 +1,8 @@
 //! The way out: a delivery becomes a parcel in the target's form, and the target can be asked for it.
 //!
-//! Expressions see `record` (the message in canonical JSON, less what this recipient must not see), `kind`, and `delivery` with `id`, `message`, `attempt`,
-//! `organisation`, `on_behalf_of`, `part`, `share`, `lane_sequence`, `accepted_at` and `relays`.
+//! Expressions see `record` (the message in canonical JSON, without what this recipient must not see), `kind`, and
+//! `delivery` with `id`, `message`, `attempt`, `organisation`, `on_behalf_of`, `part`, `share`, `lane_sequence`,
+//! `accepted_at` and `relays`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,11 +14,11 @@ use super::{
     adapter::Compiler,
     judge::{Judge, VARIABLES},
     program::Program,
-    redact,
 };
 use crate::{
     config::adapter::{self as config, DeliveryIdAt},
     domain::{
+        decision::Redaction,
         delivery::{OnUnknown, Outcome},
         fault,
         kind::Kind,
@@ -30,6 +31,7 @@ use crate::{
         bus::{LeaseToken, Work},
         connector::{Answer, Parcel},
     },
+    proto::redact,
 };
 
 /// The compiled way out.
@@ -235,11 +237,16 @@ fn unmapped(faults: &[fault::Fault]) -> Fault {
     Fault(format!("cannot be put into the target's form: {}", texts.join("; ")))
 }
 
+/// The message as this recipient may see it: the one door through which mappings and questions read it.
 fn record(work: &Work) -> Result<Value, Fault> {
-    let mut record =
+    let message =
         serde_json::from_slice(&work.body).map_err(|_| Fault("the message is not json".to_owned()))?;
-    redact::apply(work.redaction, &mut record);
-    Ok(record)
+    match work.redaction {
+        Redaction::None => Ok(message),
+        Redaction::PersonalNumbers => redact::for_public(&message).map_err(|fault| {
+            Fault(format!("the message cannot be redacted: {}: {}", fault.path, fault.text))
+        }),
+    }
 }
 
 fn context(work: &Work) -> Map<String, Value> {

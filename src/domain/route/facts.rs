@@ -10,8 +10,7 @@ use crate::domain::{
     division::{Division, Level},
     id::{DivisionCode, ItemCode},
     item::{ApprovalItem, Place, SupervisionItem},
-    message::{AddressRole, ItemFamily, ItemRef, Message, Payload, PublicityLevel, SubjectKind},
-    message::{IdentifierScheme, SubjectIdentifier},
+    message::{AddressRole, ItemFamily, ItemRef, Message, Payload, PublicityLevel},
     organisation::Organisation,
     registry::Registry,
 };
@@ -82,14 +81,6 @@ impl<'a> Facts<'a> {
     pub(super) fn is_public(&self) -> bool {
         let publicity = &self.message.publicity;
         publicity.level == PublicityLevel::Public && publicity.until.is_none_or(|until| self.today <= until)
-    }
-
-    /// Whether the subject is named by a number that belongs to a natural person.
-    pub(super) fn names_a_person(&self) -> bool {
-        let personal = |identifier: &SubjectIdentifier| identifier.scheme == IdentifierScheme::ResidentId;
-        self.message.subject.as_ref().is_some_and(|subject| {
-            subject.kind == SubjectKind::NaturalPerson || subject.identifiers.iter().any(personal)
-        })
     }
 
     /// The division a message gives for a place, as deep as it says.

@@ -200,14 +200,13 @@ impl<'p, 'a> Plan<'p, 'a> {
             },
             (_, start) => start,
         };
-        let public = organisation.is_public_audience() && self.facts.names_a_person();
         self.deliveries.push(PlannedDelivery {
             organisation: Some(organisation.id.clone()),
             endpoint,
             part,
             share,
             on_behalf_of,
-            redaction: if public { Redaction::PersonalNumbers } else { Redaction::None },
+            redaction: redaction_for(organisation),
             start,
             rule: rule.clone(),
         });
@@ -245,7 +244,7 @@ impl<'p, 'a> Plan<'p, 'a> {
             part,
             share: None,
             on_behalf_of: None,
-            redaction: Redaction::None,
+            redaction: missing.with.map(redaction_for).unwrap_or_default(),
             start,
             rule: rule.clone(),
         });
@@ -352,6 +351,12 @@ impl<'p, 'a> Plan<'p, 'a> {
 /// A parked copy for the coordinator does not stand for a delivery of the message itself.
 fn is_for_distribution(delivery: &PlannedDelivery) -> bool {
     matches!(delivery.start, Start::Parked { reason: ParkReason::Distribution, .. })
+}
+
+/// Public audiences never see the numbers of natural persons, whoever the message is about: its texts may
+/// name anybody.
+fn redaction_for(organisation: &Organisation) -> Redaction {
+    if organisation.is_public_audience() { Redaction::PersonalNumbers } else { Redaction::None }
 }
 
 /// A superior that is told in the supervisor's own system needs no endpoint here.

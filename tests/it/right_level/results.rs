@@ -122,11 +122,13 @@ fn public_audiences_take_public_results_only() {
 
 #[test]
 fn public_audiences_never_see_the_numbers_of_natural_persons() {
-    let mut message = result("610902-xzspj", FOOD);
-    message.subject.as_mut().unwrap().kind = SubjectKind::NaturalPerson;
-    let decision = decided(&message);
-    assert_eq!(to(&decision, "610900-xypt").redaction, Redaction::PersonalNumbers);
-    assert_eq!(to(&decision, "610902-scjgj").redaction, Redaction::None);
+    for kind in [SubjectKind::NaturalPerson, SubjectKind::LegalPerson] {
+        let mut message = result("610902-xzspj", FOOD);
+        message.subject.as_mut().unwrap().kind = kind;
+        let decision = decided(&message);
+        assert_eq!(to(&decision, "610900-xypt").redaction, Redaction::PersonalNumbers, "{kind:?}");
+        assert_eq!(to(&decision, "610902-scjgj").redaction, Redaction::None, "{kind:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Adapter, Asked, run::Target};
+use super::{Adapter, Asked, detail, run::Target};
 use crate::{
     config::secret::Secret,
     domain::delivery::Outcome,
@@ -16,9 +16,6 @@ use crate::{
         connector::{self, Answer, Connector},
     },
 };
-
-/// Characters of an answer or error that are kept.
-const DETAIL_CHARACTERS: usize = 512;
 
 /// A target reached through an adapter.
 #[derive(Debug)]
@@ -63,7 +60,7 @@ impl Target for AdapterTarget {
             sent_digest: ended.sent,
             answer_digest: ended.answer.as_ref().map(|answer| digest(&answer.body)),
             status: ended.answer.as_ref().and_then(|answer| answer.status),
-            detail: self.detail(&ended.said),
+            detail: detail::of(&ended.said, &self.secrets, &work.body),
             adapter_version: self.adapter.version().into(),
         };
         (ended.outcome, record)
@@ -124,11 +121,6 @@ impl AdapterTarget {
         };
         let said = format!("asked: {}", String::from_utf8_lossy(&answer.body));
         Err(Ended { outcome, peer, sent: None, answer: Some(answer), said })
-    }
-
-    fn detail(&self, said: &str) -> Box<str> {
-        let scrubbed = self.secrets.iter().fold(said.to_owned(), |text, secret| secret.scrub(&text));
-        scrubbed.chars().take(DETAIL_CHARACTERS).collect::<String>().into()
     }
 }
 

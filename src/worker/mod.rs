@@ -10,6 +10,7 @@ mod adapters;
 mod attempt;
 pub mod cases;
 pub mod difference;
+mod detail;
 mod inbound;
 mod judge;
 mod outbound;

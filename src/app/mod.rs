@@ -55,6 +55,12 @@ use crate::{
 /// Probes are answered to the end, and end at once.
 const PROBES_GRACE: Duration = Duration::from_secs(1);
 
+/// The part of the grace period that requests under way may take: a third.
+const FRONT_SHARE: u32 = 3;
+
+/// The part that is kept for what looks after the rest, sealing and closing: a tenth.
+const CLOSING_SHARE: u32 = 10;
+
 /// Why a hub does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -174,13 +180,14 @@ impl Hub {
         self.sealer.seal_all().await
     }
 
-    /// Stops in order, inside the grace period.
+    /// Stops in order, inside the grace period. A sender that never ends its request takes at most its share
+    /// of it, and a target that never answers leaves enough to seal and to close.
     pub async fn stop(self) -> Result<(), Failure> {
         let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
         let end = Instant::now() + grace;
         let left = || end.saturating_duration_since(Instant::now());
-        let front = front.drain(left()).await;
-        let core = core.drain(left()).await;
+        let front = front.drain(grace / FRONT_SHARE).await;
+        let core = core.drain(left().saturating_sub(grace / CLOSING_SHARE)).await;
         let back = back.drain(left()).await;
         let sealed = sealer.seal_all().await;
         drop((sealer, office));

@@ -30,11 +30,15 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
         () = told_to_stop() => None,
     };
     tracing::info!("stopping");
-    Running::remove(&places.data)?;
+    // Whatever becomes of the note, the hub is stopped in order.
+    let removed = Running::remove(&places.data);
     let stopped = hub.stop().await;
     match failed {
         Some(error) => Err(Error::Other(error.into())),
-        None => Ok(stopped?),
+        None => {
+            stopped?;
+            Ok(removed?)
+        }
     }
 }
 

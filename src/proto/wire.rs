@@ -46,11 +46,6 @@ impl Wire {
         Ok(refs.collect())
     }
 
-    /// Whether the sender marked it 涉密.
-    pub fn is_classified(&self) -> bool {
-        self.0.classified
-    }
-
     /// Names the organisation where the message does not and the credential speaks for `only` one.
     pub fn imply(&mut self, only: &OrganisationId) {
         if self.0.organisation.is_empty() {

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{effects, history};
 use crate::{
     domain::{
         decision::Decision,
         fault::Fault,
-        id::{EndpointId, OrganisationId},
+        id::{EndpointId, ItemCode, OrganisationId},
+        item::Secrecy,
         message::Message,
+        personal::shown,
         registry::Registry,
         route::route,
     },
@@ -135,11 +138,13 @@ impl Preparer {
 
 /// Parses the wire form, names the organisation, converts.
 pub(super) fn read(submission: &Submission, registry: &Registry) -> Result<(Wire, Message), Refusal> {
+    if let Some(place) = classified(&submission.message, registry) {
+        let fault = Fault::new(place, "is classified (涉密)");
+        let detail = "涉密 content must not enter the hub; nothing was kept, serve it on paper".to_owned();
+        return Err(Refusal { code: Code::Classified, detail, faults: vec![fault] });
+    }
     let mut wire = Wire::parse(&submission.message)
         .map_err(|fault| invalid("the message is not in the canonical form", vec![fault]))?;
-    if wire.is_classified() {
-        return Err(Refusal::new(Code::Classified, "涉密 content must not enter the hub; nothing was kept"));
-    }
     let organisations = registry.speaks_for(&submission.endpoint);
     if let [only] = organisations {
         wire.imply(only);
@@ -154,6 +159,21 @@ pub(super) fn read(submission: &Submission, registry: &Registry) -> Result<(Wire
     Ok((wire, message))
 }
 
+/// Where a message says that it is 涉密, or names an item that is. Asked of its raw form, before anything else
+/// can be wrong with it, so that of such content no other refusal keeps a trace.
+fn classified(message: &Value, registry: &Registry) -> Option<String> {
+    if message.get("classified") == Some(&Value::Bool(true)) {
+        return Some("classified".to_owned());
+    }
+    let items = message.get("items").and_then(Value::as_array)?;
+    let place = items.iter().position(|item| {
+        let code = item.get("code").and_then(Value::as_str).map(ItemCode::from);
+        let item = code.and_then(|code| registry.approval_item(&code));
+        item.is_some_and(|item| item.secrecy == Secrecy::Classified)
+    })?;
+    Some(format!("items[{place}].code"))
+}
+
 fn may_speak(
     organisation: &OrganisationId,
     organisations: &[OrganisationId],
@@ -162,7 +182,8 @@ fn may_speak(
     if organisations.contains(organisation) {
         return Ok(());
     }
-    let detail = format!("endpoint {} may not speak for organisation {organisation}", submission.endpoint);
+    let named = shown(organisation.as_str());
+    let detail = format!("endpoint {} may not speak for organisation {named}", submission.endpoint);
     Err(Refusal {
         code: Code::Forbidden,
         faults: vec![Fault::new("organisation", "is not among those the credential speaks for")],

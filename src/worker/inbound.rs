@@ -66,6 +66,11 @@ impl Adapter {
         let Some(inbound) = &self.inbound else {
             return Err(Refusal::new(Code::Unmapped, "this adapter has no [inbound]"));
         };
+        let limit = self.config.limits.max_body_bytes;
+        if body.len() > limit {
+            let text = format!("the body has {} bytes, the limit is {limit}; split it", body.len());
+            return Err(Refusal::new(Code::TooLarge, text));
+        }
         let records = inbound.codec.decode(body).map_err(|error| unreadable(&error))?;
         let limit = self.config.limits.max_records;
         if records.len() > limit {

@@ -7,7 +7,8 @@ use serde_json::{Value, value::RawValue};
 
 use super::Limits;
 use crate::{
-    domain::{fault::Fault, id::EndpointId, kind::Kind},
+    domain::{fault::Fault, id::EndpointId, kind::Kind, personal::shown},
+    mapping::codec::json,
     port::intake::{Code, Refusal, Submission},
 };
 
@@ -23,7 +24,16 @@ pub(super) enum Events {
     /// One event; its answer is the response.
     One(Box<Submission>),
     /// A batch; each has its own answer.
-    Batch(Vec<Result<Submission, Refusal>>),
+    Batch(Vec<Result<Submission, Unreadable>>),
+}
+
+/// An event of a batch that is refused before anybody reads the message in it.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    /// Its own bytes.
+    pub(super) received: Bytes,
+    /// Why.
+    pub(super) refusal: Refusal,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +69,8 @@ pub(super) fn read(
         other => Err(Refusal::new(
             Code::Malformed,
             format!(
-                "content type '{other}' is not taken; send {STRUCTURED}, {BATCH}, or application/json with ce- headers"
+                "content type '{}' is not taken; send {STRUCTURED}, {BATCH}, or application/json with ce- headers",
+                shown(other)
             ),
         )),
     }
@@ -76,7 +87,7 @@ fn batch(
     body: &[u8],
     endpoint: &EndpointId,
     limits: &Limits,
-) -> Result<Vec<Result<Submission, Refusal>>, Refusal> {
+) -> Result<Vec<Result<Submission, Unreadable>>, Refusal> {
     within(body.len(), limits.batch_bytes)?;
     let events: Vec<&RawValue> = parse(body)?;
     if events.len() > limits.batch_events {
@@ -87,7 +98,11 @@ fn batch(
         within(event.get().len(), limits.body_bytes)?;
         structured(&parse(event.get().as_bytes())?, endpoint)
     };
-    Ok(events.into_iter().map(one).collect())
+    let read = |event: &RawValue| {
+        let received = || Bytes::copy_from_slice(event.get().as_bytes());
+        one(event).map_err(|refusal| Unreadable { received: received(), refusal })
+    };
+    Ok(events.into_iter().map(read).collect())
 }
 
 fn structured(event: &Event<'_>, endpoint: &EndpointId) -> Result<Submission, Refusal> {
@@ -109,22 +124,34 @@ fn submission(
     endpoint: &EndpointId,
 ) -> Result<Submission, Refusal> {
     if version != "1.0" {
-        return Err(attribute("specversion", &format!("is '{version}', this hub takes 1.0")));
+        return Err(attribute("specversion", &format!("is '{}', this hub takes 1.0", shown(version))));
     }
     if identity.iter().any(|text| text.is_empty()) {
         return Err(attribute("id", "and source are required and not empty"));
     }
     let kind: Kind = kind
         .strip_prefix(TYPE_PREFIX)
-        .ok_or_else(|| attribute("type", &format!("is '{kind}', it begins with '{TYPE_PREFIX}'")))?
+        .ok_or_else(|| attribute("type", &format!("is '{}', it begins with '{TYPE_PREFIX}'", shown(kind))))?
         .parse()
         .map_err(|error: crate::domain::kind::UnknownKind| attribute("type", &error.to_string()))?;
-    let message: Value = parse(data)?;
+    let message = message(data)?;
     Ok(Submission {
         endpoint: endpoint.clone(),
         kind: Some(kind),
         received: Bytes::copy_from_slice(data),
         message,
+    })
+}
+
+/// The message, in which no name may stand twice: readers differ in which one counts.
+fn message(data: &[u8]) -> Result<Value, Refusal> {
+    let text = std::str::from_utf8(data).map_err(|error| {
+        let place = format!("byte {}", error.valid_up_to());
+        malformed(place, "is not UTF-8 here")
+    })?;
+    json::parse(text).map_err(|error| Refusal {
+        faults: vec![Fault::new("data", error.to_string())],
+        ..Refusal::new(Code::Malformed, "the message cannot be read")
     })
 }
 
@@ -145,12 +172,16 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
             serde_json::error::Category::Data => "lacks an attribute or has one of the wrong type",
             serde_json::error::Category::Io => "cannot be read",
         };
-        Refusal {
-            code: Code::Malformed,
-            detail: format!("the body {kind} at {place}"),
-            faults: vec![Fault::new(place, kind)],
-        }
+        malformed(place, kind)
     })
+}
+
+fn malformed(place: String, what: &str) -> Refusal {
+    Refusal {
+        code: Code::Malformed,
+        detail: format!("the body {what} at {place}"),
+        faults: vec![Fault::new(place, what)],
+    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,19 +1,25 @@
 //! Messages come in: CloudEvents, and departments' own bodies.
 
 use axum::{
+    body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures::future::join_all;
 use serde_json::json;
 
 use super::{
     Api, Identity, Problem,
+    body::receive,
     events::{self, Events},
     problem,
 };
-use crate::port::intake::{Accepted, Code, ReceiptOf, Refusal, Submission};
+use crate::{
+    domain::{id::EndpointId, personal::shown},
+    port::intake::{Accepted, Code, ReceiptOf, Refusal, Submission},
+};
 
 /// `POST /v1/messages`. One event: 201 with the signed receipt, 200 when it is the first receipt again.
 /// A batch: 200 with an array, one answer an event, each with its own status.
@@ -21,34 +27,26 @@ pub(super) async fn messages(
     State(api): State<Api>,
     identity: Identity,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Problem> {
     let endpoint = identity.endpoint()?;
-    let events = match events::read(&headers, &body, endpoint, &api.parts.limits) {
-        Ok(events) => events,
-        Err(refusal) => {
-            api.parts.intake.note_unreadable(endpoint, &body, &refusal).await;
-            return Err(refusal.into());
-        }
+    let limits = api.parts.limits;
+    let received = match receive(&api, &headers, body, limits.largest_bytes()).await {
+        Ok(received) => received,
+        Err(refusal) => return Err(unreadable(&api, endpoint, &[], refusal).await),
     };
-    match events {
-        Events::One(submission) => {
+    match events::read(&headers, &received.bytes, endpoint, &limits) {
+        Ok(Events::One(submission)) => {
             let answers = submit(&api, vec![*submission]).await?;
-            answers
-                .into_iter()
-                .next()
-                .ok_or_else(|| Problem::missing("no message"))?
-                .map(receipt)
-                .map_err(Problem::from)
+            let answer = answers.into_iter().next().ok_or_else(|| Problem::missing("no message"))?;
+            answer.map(receipt).map_err(Problem::from)
         }
-        Events::Batch(events) => {
-            let unreadable: Vec<_> =
-                events.iter().filter_map(|event| event.as_ref().err().cloned()).collect();
-            for refusal in &unreadable {
-                api.parts.intake.note_unreadable(endpoint, &body, refusal).await;
-            }
-            batch(&api, events).await
+        Ok(Events::Batch(events)) => {
+            let bad = events.iter().filter_map(|event| event.as_ref().err());
+            join_all(bad.map(|bad| note(&api, endpoint, &bad.received, &bad.refusal))).await;
+            batch(&api, events.into_iter().map(|event| event.map_err(|bad| bad.refusal)).collect()).await
         }
+        Err(refusal) => Err(unreadable(&api, endpoint, &received.bytes, refusal).await),
     }
 }
 
@@ -57,21 +55,33 @@ pub(super) async fn adapter(
     State(api): State<Api>,
     identity: Identity,
     Path(name): Path<String>,
-    body: Bytes,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, Problem> {
     let endpoint = identity.endpoint()?;
     if endpoint.as_str() != name {
-        let detail = format!("this token speaks as '{endpoint}', not as '{name}'");
-        let refusal = Refusal::new(Code::Forbidden, detail);
-        api.parts.intake.note_unreadable(endpoint, &body, &refusal).await;
-        return Err(refusal.into());
+        let detail = format!("this token speaks as '{endpoint}', not as '{}'", shown(&name));
+        return Err(unreadable(&api, endpoint, &[], Refusal::new(Code::Forbidden, detail)).await);
     }
-    match api.parts.translate.translate(endpoint, &body) {
+    let received = match receive(&api, &headers, body, api.parts.limits.largest_bytes()).await {
+        Ok(received) => received,
+        Err(refusal) => return Err(unreadable(&api, endpoint, &[], refusal).await),
+    };
+    match api.parts.translate.translate(endpoint, &received.bytes) {
         Ok(submissions) => batch(&api, submissions.into_iter().map(Ok).collect()).await,
-        Err(refusal) => {
-            api.parts.intake.note_unreadable(endpoint, &body, &refusal).await;
-            Err(refusal.into())
-        }
+        Err(refusal) => Err(unreadable(&api, endpoint, &received.bytes, refusal).await),
+    }
+}
+
+/// The answer to a known sender whose request as a whole is refused; the refusal is kept.
+async fn unreadable(api: &Api, endpoint: &EndpointId, received: &[u8], refusal: Refusal) -> Problem {
+    note(api, endpoint, received, &refusal).await;
+    refusal.into()
+}
+
+async fn note(api: &Api, endpoint: &EndpointId, received: &[u8], refusal: &Refusal) {
+    if !refusal.code.retryable() {
+        api.parts.intake.note_unreadable(endpoint, received, refusal).await;
     }
 }
 
@@ -98,13 +108,8 @@ async fn batch(api: &Api, events: Vec<Result<Submission, Refusal>>) -> Result<Re
     Ok(json_response(StatusCode::OK, format!("[{entries}]").into()))
 }
 
-/// Takes a place among the concurrent requests first: without one the answer is "try later", at once.
 async fn submit(api: &Api, submissions: Vec<Submission>) -> Result<Vec<Result<Accepted, Refusal>>, Problem> {
     let limits = api.parts.limits;
-    let Ok(_place) = api.room.try_acquire() else {
-        let detail = format!("{} requests are being worked on already", limits.concurrency);
-        return Err(Refusal::new(Code::Overloaded, detail).into());
-    };
     tokio::time::timeout(limits.timeout, api.parts.intake.submit(submissions)).await.map_err(|_| {
         let detail = format!("not accepted within {:?}; it may be yet, send it again", limits.timeout);
         Problem::from(Refusal::new(Code::Unavailable, detail))

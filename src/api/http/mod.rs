@@ -2,6 +2,7 @@
 //! and operations. Every request is authenticated by a bearer token; errors are RFC 9457 problem details.
 
 mod access;
+mod body;
 mod counter;
 mod events;
 mod intake;
@@ -29,7 +30,7 @@ use crate::port::intake::{Intake, Translate};
 pub struct Limits {
     /// Largest body of one message.
     pub body_bytes: usize,
-    /// Largest body of a batch or of a department's own file.
+    /// Largest body of a batch or of a department's own records; an adapter may set a lower one.
     pub batch_bytes: usize,
     /// Most events in a batch.
     pub batch_events: usize,
@@ -37,6 +38,13 @@ pub struct Limits {
     pub concurrency: usize,
     /// Longest request.
     pub timeout: Duration,
+}
+
+impl Limits {
+    /// Largest body that may turn out to be in order.
+    fn largest_bytes(&self) -> usize {
+        self.batch_bytes.max(self.body_bytes)
+    }
 }
 
 /// What the interface is built from.
@@ -73,6 +81,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/v1/adapters/{endpoint}", post(intake::adapter))
         .merge(counter::routes())
         .fallback(problem::not_found)
-        .layer(DefaultBodyLimit::max(limits.batch_bytes.max(limits.body_bytes)))
+        .method_not_allowed_fallback(problem::not_allowed)
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
         .with_state(api)
 }

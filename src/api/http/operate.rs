@@ -5,13 +5,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Counter, Identity, Problem};
+use super::{Counter, Identity, Problem, body::Small};
 use crate::{
-    domain::id::DeliveryId,
+    domain::{id::DeliveryId, personal::shown},
     port::{
         operations::By,
         store::{Operation, Scope},
@@ -44,11 +43,10 @@ pub(super) async fn delivery(
     State(counter): State<Counter>,
     identity: Identity,
     Path((id, operation)): Path<(String, String)>,
-    body: Bytes,
+    Small(body): Small,
 ) -> Result<Json<Value>, Problem> {
     let operator = identity.operator()?.to_owned();
-    let id: DeliveryId =
-        id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a delivery id")))?;
+    let id: DeliveryId = id.parse().map_err(|_| Problem::no_id("delivery", &id))?;
     let asked: Asked = if body.is_empty() { Asked::default() } else { parse(&body)? };
     let operation = named(&operation, &asked)?;
     let by = By { operator, reason: asked.reason };
@@ -88,7 +86,8 @@ fn named(name: &str, asked: &Asked) -> Result<Operation, Problem> {
         "offline" => Ok(Operation::ServeOffline { document: asked.document.as_str().into() }),
         "confirm" => Ok(Operation::ConfirmRelay),
         other => Err(Problem::missing(format!(
-            "no operation '{other}'; there are retry, park, skip, withdraw, offline, confirm"
+            "no operation '{}'; there are retry, park, skip, withdraw, offline, confirm",
+            shown(other)
         ))),
     }
 }
@@ -97,7 +96,7 @@ fn named(name: &str, asked: &Asked) -> Result<Operation, Problem> {
 pub(super) async fn add_token(
     State(counter): State<Counter>,
     identity: Identity,
-    body: Bytes,
+    Small(body): Small,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
     let wanted: Wanted = parse(&body)?;
@@ -125,7 +124,13 @@ async fn refresh(counter: &Counter) -> Result<(), Problem> {
     Ok(())
 }
 
+/// What the reader says, which may quote a value, and where.
+fn told(error: &serde_json::Error) -> String {
+    let fields = "it is JSON with 'reason', 'document', or 'name' and 'endpoint'";
+    format!("line {} column {}; {fields}", error.line(), error.column())
+}
+
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("the body is not as expected: {error}")))
+        .map_err(|error| Problem::bad_request(format!("the body is not as expected: {}", told(&error))))
 }

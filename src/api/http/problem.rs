@@ -6,10 +6,13 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::port::{
-    intake::{Code, Fault, Refusal},
-    operations,
-    store::{self, NotPossible},
+use crate::{
+    domain::personal::shown,
+    port::{
+        intake::{Code, Fault, Refusal},
+        operations,
+        store::{self, NotPossible},
+    },
 };
 
 /// Seconds after which a sender may try again.
@@ -45,6 +48,11 @@ impl Problem {
     /// The request itself is wrong.
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Self::from(Refusal::new(Code::Malformed, detail))
+    }
+
+    /// What should name something is no name that the hub gives.
+    pub(super) fn no_id(what: &str, text: &str) -> Self {
+        Self::bad_request(format!("'{}' is not a {what} id", shown(text)))
     }
 
     /// The body as JSON.
@@ -133,4 +141,10 @@ impl IntoResponse for Problem {
 /// No such path.
 pub(super) async fn not_found() -> Problem {
     Problem::missing("no such path; messages are posted to /v1/messages")
+}
+
+/// The path is there, the method is another.
+pub(super) async fn not_allowed() -> Problem {
+    let detail = "this path does not take this method; messages are posted";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not_allowed", "不支持该方法", detail)
 }

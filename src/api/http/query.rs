@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -91,8 +91,7 @@ pub(super) async fn delivery(
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let id: DeliveryId =
-        id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a delivery id")))?;
+    let id: DeliveryId = id.parse().map_err(|_| Problem::no_id("delivery", &id))?;
     let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
     let rows = counter.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
     let row = rows.first().ok_or_else(|| Problem::missing(format!("no delivery {id}")))?;
@@ -109,9 +108,10 @@ pub(super) async fn delivery(
 pub(super) async fn deliveries(
     State(counter): State<Counter>,
     identity: Identity,
-    Query(filter): Query<Filter>,
+    filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     identity.operator()?;
+    let Query(filter) = expected(filter, "state, endpoint, organisation, message, offset and limit")?;
     let limit = filter.limit.unwrap_or(LIMIT);
     if limit > LIMIT {
         let detail = format!("limit is {limit}, at most {LIMIT} rows come at once; go on with offset");
@@ -138,15 +138,19 @@ pub(super) async fn tokens(
     Ok(Json(view::tokens(&counter.store.tokens().await?)))
 }
 
+/// A query, or what it may name; never what it named.
+fn expected<T>(query: Result<Query<T>, QueryRejection>, known: &str) -> Result<Query<T>, Problem> {
+    let unexpected = |_| Problem::bad_request(format!("the query is not as expected; it may name {known}"));
+    query.map_err(unexpected)
+}
+
 fn checked(filter: Filter) -> Result<DeliveryFilter, Problem> {
     let state: Option<Transport> =
         filter.state.map(|state| state.parse()).transpose().map_err(
             |error: crate::domain::delivery::UnknownState| Problem::bad_request(error.to_string()),
         )?;
-    let message = filter
-        .message
-        .map(|id| id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a message id"))))
-        .transpose()?;
+    let message =
+        filter.message.map(|id| id.parse().map_err(|_| Problem::no_id("message", &id))).transpose()?;
     Ok(DeliveryFilter {
         id: None,
         message,
@@ -159,8 +163,7 @@ fn checked(filter: Filter) -> Result<DeliveryFilter, Problem> {
 /// A message that the caller may see; to others it does not exist.
 async fn find(counter: &Counter, identity: &Identity, id: &str) -> Result<MessageRow, Problem> {
     let missing = || Problem::missing(format!("no message {id}"));
-    let parsed: MessageId =
-        id.parse().map_err(|_| Problem::bad_request(format!("'{id}' is not a message id")))?;
+    let parsed: MessageId = id.parse().map_err(|_| Problem::no_id("message", id))?;
     let row = counter.store.message(parsed).await?.ok_or_else(missing)?;
     if may_see(identity, &row) { Ok(row) } else { Err(missing()) }
 }

@@ -15,14 +15,22 @@ use super::{Error, Limits, Origin, Record};
 /// The first magnitude at which a whole number no longer fits 64 bits.
 const BEYOND_64_BITS: f64 = 18_446_744_073_709_551_616.0;
 
-pub(super) fn decode(text: &str, limits: &Limits) -> Result<Vec<Record>, Error> {
+/// Reads one value of any shape, within the usual limits.
+pub fn parse(text: &str) -> Result<Value, Error> {
+    parse_within(text, &Limits::default())
+}
+
+fn parse_within(text: &str, limits: &Limits) -> Result<Value, Error> {
     let budget = Budget { limits, elements: Cell::new(0), fault: RefCell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Node { budget: &budget, depth: 1 }
+    Node { budget: &budget, depth: 1 }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|source| budget.explain(source))?;
-    let records = match value {
+        .map_err(|source| budget.explain(source))
+}
+
+pub(super) fn decode(text: &str, limits: &Limits) -> Result<Vec<Record>, Error> {
+    let records = match parse_within(text, limits)? {
         Value::Array(values) => values,
         other => vec![other],
     };

@@ -9,7 +9,7 @@ mod charset;
 mod csv;
 mod error;
 mod form;
-mod json;
+pub mod json;
 mod xml;
 mod xml_writer;
 

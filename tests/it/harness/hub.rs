@@ -78,7 +78,23 @@ impl Hub {
 
     /// Starts it and waits until it says that it runs.
     pub(crate) fn start(&mut self) {
-        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).spawn().unwrap();
+        self.launch(Stdio::inherit());
+    }
+
+    /// Starts it with its log going into a file, see [`Hub::log`].
+    pub(crate) fn start_logged(&mut self) {
+        let file =
+            fs::OpenOptions::new().create(true).append(true).open(self.home().join("hub.log")).unwrap();
+        self.launch(file.into());
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.home().join("hub.log")).unwrap()
+    }
+
+    fn launch(&mut self, log: Stdio) {
+        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("http://"), "the hub did not start: {line:?}");
@@ -94,10 +110,23 @@ impl Hub {
 
     /// Stops it by SIGTERM and gives its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        let mut child = self.child.take().unwrap();
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        child.wait().unwrap().code()
+        self.terminate();
+        self.child.take().unwrap().wait().unwrap().code()
+    }
+
+    /// Sends it SIGTERM and does not wait.
+    pub(crate) fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.child.as_mut().unwrap().try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// Runs a command; what came of it.
@@ -230,6 +259,17 @@ impl Hub {
 
     fn adapter(&self, endpoint: &str) -> PathBuf {
         self.home.path().join("adapters").join(endpoint)
+    }
+
+    /// Asks a path of its admin port; none when nobody answers there.
+    pub(crate) async fn probe(&self, path: &str) -> Option<(u16, String)> {
+        let answer = self.client.get(format!("http://{}{path}", self.admin)).send().await.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.ok()?))
+    }
+
+    /// The folder that holds its configuration, its adapters and its data.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Its data directory.

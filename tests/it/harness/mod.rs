@@ -1,8 +1,11 @@
 //! What the tests share: a clock they set, samples of what is stored, short words for what is done to a
 //! store, the hub as a process, and the systems around it: one that sends, and departments that misbehave.
 
+pub(crate) mod books;
 pub(crate) mod clock;
 pub(crate) mod department;
+pub(crate) mod drop_box;
+pub(crate) mod front;
 pub(crate) mod hub;
 pub(crate) mod sample;
 pub(crate) mod sender;

@@ -1,0 +1,78 @@
+//! What a hub's store holds, read beside it: counts that a refused message must not change, and the lock
+//! that stalls its writer.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+use super::hub::Hub;
+
+/// The store of a hub, opened beside it.
+#[derive(Debug)]
+pub(crate) struct Books(Connection);
+
+/// What a refused message changes nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) messages: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) obligations: u64,
+}
+
+impl Books {
+    /// To look into, and to write where a test tampers.
+    pub(crate) fn of(hub: &Hub) -> Self {
+        Self::at(&hub.data())
+    }
+
+    /// Those of a data directory.
+    pub(crate) fn at(data: &Path) -> Self {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self(Connection::open_with_flags(data.join("liandong.db"), flags).unwrap())
+    }
+
+    /// How much is stored.
+    pub(crate) fn counts(&self) -> Counts {
+        let count = |table: &str| self.number(&format!("SELECT count(*) FROM {table}"));
+        Counts {
+            messages: count("message_key"),
+            deliveries: count("delivery"),
+            obligations: count("obligation"),
+        }
+    }
+
+    /// A number that a query gives.
+    pub(crate) fn number(&self, sql: &str) -> u64 {
+        let number: i64 = self.0.query_row(sql, [], |row| row.get(0)).unwrap();
+        number.try_into().unwrap()
+    }
+
+    /// What the trail says of refusals, oldest first.
+    pub(crate) fn refusals(&self) -> Vec<Value> {
+        let sql = "SELECT body FROM trail WHERE event = 'message.refused' ORDER BY number";
+        self.bodies(sql).iter().map(|entry| entry["data"].clone()).collect()
+    }
+
+    /// Bodies of trail entries.
+    pub(crate) fn bodies(&self, sql: &str) -> Vec<Value> {
+        let mut statement = self.0.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+        rows.map(|body| serde_json::from_slice(&body.unwrap()).unwrap()).collect()
+    }
+
+    /// Changes what is stored.
+    pub(crate) fn tamper(&self, sql: &str) {
+        assert!(self.0.execute(sql, []).unwrap() > 0, "changed nothing: {sql}");
+    }
+
+    /// Holds the lock that the hub's writer needs, until released.
+    pub(crate) fn stall(&self) {
+        self.0.execute_batch("BEGIN IMMEDIATE").unwrap();
+    }
+
+    /// Lets the writer go on.
+    pub(crate) fn release(&self) {
+        self.0.execute_batch("ROLLBACK").unwrap();
+    }
+}

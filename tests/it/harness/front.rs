@@ -1,0 +1,84 @@
+//! The way in without a process around it: reception and committer over a store of the test's choice, and
+//! the registry and rules that ship.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use liandong::{
+    config,
+    domain::registry::{Endpoint, Flow},
+    engine::{
+        desk::Desk,
+        intake::{self, Committer, Queue, Reception},
+        world::{World, Worlds},
+    },
+    evidence::{digest::ContentKey, signer::Ed25519},
+    port::{
+        clock::SystemClock,
+        intake::{Accepted, Intake as _, Refusal, Submission},
+        store::{Moment, Store},
+    },
+};
+use serde_json::Value;
+
+use super::sender::BUREAU;
+
+/// A reception that speaks with one sending system, whose endpoint has the name of its organisation.
+#[derive(Debug)]
+pub(crate) struct Front {
+    reception: Reception,
+    store: Arc<dyn Store>,
+    worlds: Arc<Worlds>,
+}
+
+impl Front {
+    /// Over this store, with room for so many messages; nobody commits what is queued until
+    /// [`Front::commit`] says so.
+    pub(crate) fn new(store: Arc<dyn Store>, queue_limit: usize) -> (Self, Queue) {
+        let worlds = Arc::new(Worlds::new(world()));
+        let (reception, queue) = intake::open(intake::Parts {
+            store: Arc::clone(&store),
+            clock: Arc::new(SystemClock),
+            worlds: Arc::clone(&worlds),
+            content_key: ContentKey::generate().unwrap(),
+            queue_limit,
+        });
+        (Self { reception, store, worlds }, queue)
+    }
+
+    /// Sets a committer to work.
+    pub(crate) fn commit(&self, queue: Queue) {
+        let committer = Committer {
+            store: Arc::clone(&self.store),
+            clock: Arc::new(SystemClock),
+            signer: Arc::new(Ed25519::from_seed(&[7; 32])),
+            desk: Arc::new(Desk::new(HashMap::new())),
+            worlds: Arc::clone(&self.worlds),
+            batch_limit: 100,
+        };
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
+        drop(tokio::spawn(committer.run(queue)));
+    }
+
+    /// Its store.
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// Hands in a message.
+    pub(crate) async fn submit(&self, message: Value) -> Result<Accepted, Refusal> {
+        let received = message.to_string().into();
+        let submission = Submission { endpoint: BUREAU.into(), kind: None, received, message };
+        self.reception.submit(vec![submission]).await.remove(0)
+    }
+}
+
+fn world() -> World {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config");
+    let endpoint = Endpoint { id: BUREAU.into(), organisations: vec![BUREAU.into()], flow: Flow::Both };
+    World {
+        registry: config::registry::load(&root.join("registry"), vec![endpoint], 1).unwrap(),
+        rules: config::rules::load(&root.join("rules"), 1).unwrap(),
+        calendar: config::calendar::load(&root.join("calendar/holidays.csv")).unwrap(),
+        moment: Moment::HandedOver,
+    }
+}

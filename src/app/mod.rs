@@ -186,8 +186,8 @@ impl Hub {
         let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
         let end = Instant::now() + grace;
         let left = || end.saturating_duration_since(Instant::now());
-        let front = front.drain(grace / FRONT_SHARE).await;
-        let core = core.drain(left().saturating_sub(grace / CLOSING_SHARE)).await;
+        let front = tolerate(front.drain(grace / FRONT_SHARE).await, "requests");
+        let core = tolerate(core.drain(left().saturating_sub(grace / CLOSING_SHARE)).await, "deliveries");
         let back = back.drain(left()).await;
         let sealed = sealer.seal_all().await;
         drop((sealer, office));
@@ -197,6 +197,18 @@ impl Hub {
         core?;
         back?;
         sealed
+    }
+}
+
+/// What was cut off is a matter of the others: a request was not accepted, and what became of an attempt is
+/// found out, and said, when its lease has ended.
+fn tolerate(drained: Result<(), task::Error>, what: &'static str) -> Result<(), task::Error> {
+    match drained {
+        Err(error @ task::Error::CutOff { .. }) => {
+            tracing::warn!(%error, what, "stopped before the others had finished");
+            Ok(())
+        }
+        other => other,
     }
 }
 

@@ -11,6 +11,7 @@ mod command_line;
 mod contract;
 mod demo;
 mod demo_data;
+mod drains;
 mod failure_is_evidence_too;
 mod harness;
 mod in_order;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::hub::Hub;
 
@@ -46,6 +47,15 @@ impl Books {
     pub(crate) fn number(&self, sql: &str) -> u64 {
         let number: i64 = self.0.query_row(sql, [], |row| row.get(0)).unwrap();
         number.try_into().unwrap()
+    }
+
+    /// Ids of the deliveries to an organisation that are in a state.
+    pub(crate) fn deliveries_to(&self, organisation: &str, state: &str) -> Vec<String> {
+        let sql = "SELECT delivery.id FROM delivery LEFT JOIN open_delivery USING (number) \
+                   WHERE organisation = ?1 AND coalesce(open_delivery.state, final_state) = ?2";
+        let mut statement = self.0.prepare(sql).unwrap();
+        let rows = statement.query_map([organisation, state], |row| row.get::<_, [u8; 16]>(0)).unwrap();
+        rows.map(|id| Uuid::from_bytes(id.unwrap()).to_string()).collect()
     }
 
     /// What the trail says of refusals, oldest first.

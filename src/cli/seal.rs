@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use super::{Call, Error, language::Language, progress::Progress};
 use crate::{
     app,
+    engine::audit::{self, Contradiction},
     evidence::{
         checkpoint::Origin,
         seal::{Report, SealCheck},
@@ -28,16 +29,20 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Check every sealed entry, from the first one on
+    /// Check every sealed entry, from the first one on, and the rows that follow from them
     Verify {
         /// PEM file with the public keys that count; the hub's own key otherwise
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// A checkpoint that was kept elsewhere, which the store must contain; may be given several times
+        #[arg(long, value_name = "FILE")]
+        anchor: Vec<PathBuf>,
     },
 }
 
 pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
-    let What::Verify { key } = arguments.what;
+    let What::Verify { key, anchor } = arguments.what;
+    let anchors = anchor.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let origin = app::load::origin(&call.settings)?;
     let store = app::load::look_into_store(&call.settings)?;
     let keys = match key {
@@ -45,30 +50,40 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         None => app::load::public_keys(&call.settings)?,
     };
     let begun = Instant::now();
-    let report = watched(&store, origin, keys, call.output.language).await;
+    let mut check = SealCheck::new(origin, keys);
+    anchors.iter().for_each(|anchor| check.anchor(anchor));
+    let checked = watched(&store, check, call.output.language).await;
     store.close().await?;
-    let report = report?;
+    let (report, contradiction) = checked?;
     let seconds = begun.elapsed().as_secs_f64();
     if call.output.is_json() {
-        call.output.json(&serde_json::json!({ "report": report, "seconds": seconds }))?;
+        let value =
+            serde_json::json!({ "report": report, "contradiction": contradiction, "seconds": seconds });
+        call.output.json(&value)?;
     } else {
         call.output.line(match call.output.language {
             Language::Zh => format!("{}（{seconds:.2} 秒）", report.chinese()),
             Language::En => format!("{report} ({seconds:.2} s)"),
         })?;
     }
-    if report.is_intact() {
-        Ok(())
-    } else {
-        Err(Error::said("封存的留痕已不完好", "the sealed trail is not intact"))
+    match contradiction {
+        _ if !report.is_intact() => Err(Error::said("封存的留痕已不完好", "the sealed trail is not intact")),
+        Some(found) => Err(Error::said(
+            format!("存储内容与留痕不符：{}", found.chinese()),
+            format!("stored rows are not as sealed: {found}"),
+        )),
+        None => Ok(()),
     }
 }
 
-fn keys(path: &std::path::Path) -> Result<PublicKeys, Error> {
+fn read(path: &std::path::Path) -> Result<String, Error> {
     let named = || path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: named(), source })?;
-    PublicKeys::from_pem(&text).map_err(|error| {
-        let path = named();
+    std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: named(), source })
+}
+
+fn keys(path: &std::path::Path) -> Result<PublicKeys, Error> {
+    PublicKeys::from_pem(&read(path)?).map_err(|error| {
+        let path = path.display();
         Error::said(
             format!("{path} 中没有可用的公钥：{error}"),
             format!("{path} holds no public key: {error}"),
@@ -76,32 +91,55 @@ fn keys(path: &std::path::Path) -> Result<PublicKeys, Error> {
     })
 }
 
-/// Says how far the check has come where a person watches.
+/// The seal, and where it is intact the rows that follow from what it covers; says how far it has come where a
+/// person watches.
 async fn watched(
     store: &dyn Store,
-    origin: Origin,
-    keys: PublicKeys,
+    check: SealCheck,
     language: Language,
-) -> Result<Report, Error> {
+) -> Result<(Report, Option<Contradiction>), Error> {
     let total = store.sealer_state().await?.size;
     let mut progress = Progress::of_work(language, "核验留痕", "entries checked", total);
-    let report = check(store, origin, keys, |position| progress.done(position)).await;
+    let report = feed(store, check, |position| progress.done(position)).await;
     progress.end();
-    report
+    let report = report?;
+    if !report.is_intact() {
+        return Ok((report, None));
+    }
+    let mut progress =
+        Progress::of_work(language, "核对存储内容", "rows held against entries", report.sealed);
+    let found = contradicted(store, report.sealed, |position| progress.done(position)).await;
+    progress.end();
+    Ok((report, found?))
+}
+
+/// The first row that is not as the sealed entries say.
+async fn contradicted(
+    store: &dyn Store,
+    sealed: u64,
+    mut done: impl FnMut(u64),
+) -> Result<Option<Contradiction>, Error> {
+    let mut position = 0;
+    while position < sealed {
+        let entries = store.sealed(position, PAGE).await?;
+        let Some(last) = entries.last() else { break };
+        position = last.position + 1;
+        for entry in &entries {
+            if let Some(found) = audit::contradiction(store, &entry.body).await? {
+                return Ok(Some(found));
+            }
+            done(entry.position);
+        }
+    }
+    Ok(None)
 }
 
 /// Feeds a store's log to the check.
 pub(crate) async fn verify(store: &dyn Store, origin: Origin, keys: PublicKeys) -> Result<Report, Error> {
-    check(store, origin, keys, |_| {}).await
+    feed(store, SealCheck::new(origin, keys), |_| {}).await
 }
 
-async fn check(
-    store: &dyn Store,
-    origin: Origin,
-    keys: PublicKeys,
-    mut done: impl FnMut(u64),
-) -> Result<Report, Error> {
-    let mut check = SealCheck::new(origin, keys);
+async fn feed(store: &dyn Store, mut check: SealCheck, mut done: impl FnMut(u64)) -> Result<Report, Error> {
     let (mut position, mut after) = (0, 0);
     let mut number = 0;
     loop {

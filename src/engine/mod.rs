@@ -1,6 +1,7 @@
 //! The engine: intake, dispatch, settle, reconcile, seal. It knows ports alone; `app` gives it a store, a
 //! bus, a clock, a signer and the world (registry, rules, calendar).
 
+pub mod audit;
 pub mod breaker;
 pub mod census;
 pub mod desk;

@@ -134,8 +134,11 @@ const TEXTS: &[Text] = &[
     Text { path: "seal", about: "核验封存", arguments: &[] },
     Text {
         path: "seal verify",
-        about: "从第一条起核验封存的留痕",
-        arguments: &[("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥")],
+        about: "从第一条起核验封存的留痕，并核对由其得出的存储内容",
+        arguments: &[
+            ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥"),
+            ("anchor", "另行保管的检查点，存储中必须包含；可给多次"),
+        ],
     },
     Text {
         path: "bench",

@@ -193,6 +193,11 @@ const ALL: &[(&str, &[Example])] = &[
                 "用另行保管的公钥核验",
                 "check with keys kept elsewhere",
             ),
+            example(
+                "liandong seal verify --anchor checkpoint.txt",
+                "存储不得退回到另行保管的检查点之前",
+                "the store has not gone back before a checkpoint kept elsewhere",
+            ),
         ],
     ),
     (

@@ -223,6 +223,8 @@ impl Made {
             "organisation": prepared.message.key.organisation, "kind": prepared.message.key.kind,
             "revision": prepared.message.revision, "endpoint": prepared.endpoint,
             "decided_by": prepared.message.decided_by, "commitment": prepared.salt.commit(&prepared.received),
+            "content": prepared.salt.commit(&prepared.canonical),
+            "decision": prepared.salt.commit(&prepared.decision_json),
             "registry": prepared.decision.registry_version, "rules": prepared.decision.rules_version,
             "receipt": Digest::of(&receipt), "deliveries": deliveries.iter().map(routed).collect::<Vec<_>>(),
         });

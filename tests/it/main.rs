@@ -17,6 +17,7 @@ mod harness;
 mod in_order;
 mod never_silent;
 mod papers;
+mod provable;
 mod right_level;
 mod same_twice_is_once;
 mod source;

@@ -71,9 +71,16 @@ impl Books {
         rows.map(|body| serde_json::from_slice(&body.unwrap()).unwrap()).collect()
     }
 
-    /// Changes what is stored.
+    /// A text that a query gives.
+    pub(crate) fn text(&self, sql: &str) -> String {
+        self.0.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Changes what is stored, by one or several statements.
     pub(crate) fn tamper(&self, sql: &str) {
-        assert!(self.0.execute(sql, []).unwrap() > 0, "changed nothing: {sql}");
+        let before = self.0.total_changes();
+        self.0.execute_batch(sql).unwrap();
+        assert!(self.0.total_changes() > before, "changed nothing: {sql}");
     }
 
     /// Holds the lock that the hub's writer needs, until released.

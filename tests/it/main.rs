@@ -20,6 +20,7 @@ mod papers;
 mod provable;
 mod right_level;
 mod same_twice_is_once;
+mod secrets_and_persons_stay_in;
 mod source;
 mod tidy;
 mod unknown_is_said;

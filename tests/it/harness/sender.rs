@@ -74,7 +74,12 @@ impl Answer {
 impl Sender {
     /// The system at an endpoint of a running hub, with a new token.
     pub(crate) fn at(hub: &Hub, endpoint: &str) -> Self {
-        Self { client: client(), hub: hub.http.clone(), token: hub.token(endpoint) }
+        Self::with(hub, &hub.token(endpoint))
+    }
+
+    /// A system that has a token.
+    pub(crate) fn with(hub: &Hub, token: &str) -> Self {
+        Self { client: client(), hub: hub.http.clone(), token: token.to_owned() }
     }
 
     /// The same system with another token.

@@ -16,6 +16,7 @@ mod failure_is_evidence_too;
 mod harness;
 mod in_order;
 mod never_silent;
+mod one_behaviour;
 mod papers;
 mod provable;
 mod right_level;

@@ -1,8 +1,13 @@
 //! The contracts of the ports, one sentence of a trait a test, run on every backend (promise 14).
 //!
-//! A test is a function over a [`Backend`]; [`on_every_backend`] makes it one test a backend.
+//! A test is a function over a [`Backend`] or a [`BusBackend`]; [`on_every_backend`] and [`on_every_bus`]
+//! make it one test a backend. `one_behaviour` holds that no backend is left out.
+//!
+//! [`Backend`]: backend::Backend
+//! [`BusBackend`]: bus_backend::BusBackend
 
 pub(crate) mod backend;
+pub(crate) mod bus_backend;
 
 /// Runs the functions named on every store.
 macro_rules! on_every_backend {
@@ -18,6 +23,24 @@ macro_rules! on_every_backend {
     };
 }
 
+/// Runs the functions named on every bus.
+macro_rules! on_every_bus {
+    ($($name:ident),+ $(,)?) => {
+        mod local {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(&crate::contract::bus_backend::Local::new()).await;
+                }
+            )+
+        }
+    };
+}
+
+mod bus_bounds;
+mod bus_close;
+mod bus_outcomes;
+mod bus_work;
 mod store_accept;
 mod store_access;
 mod store_crash;

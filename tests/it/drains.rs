@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use crate::harness::{
     books::Books,
     department::{Behaviour, Department},
-    hub::{Hub, PATIENCE, eventually},
+    hub::{Hub, eventually},
     sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
 };
 
@@ -50,28 +50,6 @@ async fn send_until_gone(bureau: &Sender, sender: usize) -> Sent {
     sent
 }
 
-/// What the probes say, again and again, until nobody answers: readiness and life.
-async fn watch_probes(hub: &Hub) -> Vec<(u16, u16)> {
-    let (mut seen, end) = (Vec::new(), Instant::now() + PATIENCE);
-    while let (Some((ready, _)), Some((live, _))) = (hub.probe("/readyz").await, hub.probe("/livez").await) {
-        seen.push((ready, live));
-        assert!(Instant::now() < end, "it never stopped");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    seen
-}
-
-async fn ended(hub: &mut Hub) -> i32 {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(code) = hub.exit_code() {
-            return code;
-        }
-        assert!(Instant::now() < end, "it never ended");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 /// The deliveries to the regulator that are in a state, by id.
 fn in_state(books: &Books, state: &str) -> BTreeSet<String> {
     books.deliveries_to(REGULATOR, state).into_iter().collect()
@@ -89,9 +67,9 @@ async fn a_hub_told_to_stop_under_load_finishes_what_is_under_way() {
     let (sent, probes) = tokio::join!(loads, async {
         eventually("deliveries are under way", || target.arrivals() > 8).await;
         hub.terminate();
-        watch_probes(&hub).await
+        hub.probes().await
     });
-    assert_eq!(ended(&mut hub).await, 0);
+    assert_eq!(hub.ended().await, 0);
 
     let ready = probes.iter().take_while(|(ready, _)| *ready == 200).count();
     assert!(
@@ -159,7 +137,7 @@ async fn a_target_that_never_answers_does_not_hold_the_stop_beyond_the_grace_per
 
     let begun = Instant::now();
     hub.terminate();
-    assert_eq!(ended(&mut hub).await, 0);
+    assert_eq!(hub.ended().await, 0);
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(1) + MARGIN, "it took {took:?}");
     assert_eq!(hub.ask(&["seal", "verify"])["report"]["unsealed"], 0, "it sealed and closed all the same");
@@ -194,7 +172,7 @@ async fn a_sender_that_never_ends_its_request_leaves_time_for_the_deliveries_und
 
     let begun = Instant::now();
     hub.terminate();
-    assert_eq!(ended(&mut hub).await, 0);
+    assert_eq!(hub.ended().await, 0);
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(3) + MARGIN, "it took {took:?}");
     assert_eq!(in_state(&Books::of(&hub), "delivered"), BTreeSet::from([delivery]));

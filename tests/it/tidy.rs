@@ -279,7 +279,7 @@ fn every_promise_has_a_test_file_of_its_name() {
     for row in rows {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let [name, _, proof] = cells[..] else { panic!("a row has three cells: {row}") };
-        let module = if name == "one behaviour" { "contract".to_owned() } else { name.replace(' ', "_") };
+        let module = name.replace(' ', "_");
         let files = [format!("tests/it/{module}.rs"), format!("tests/it/{module}/mod.rs")];
         let file = files.iter().find(|file| source::root().join(file).is_file());
         let expected = file.map_or_else(|| NOT_YET.to_owned(), |file| format!("`{file}`"));

@@ -119,9 +119,16 @@ impl Hub {
         assert!(Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap().success());
     }
 
-    /// Its exit code, once it has ended.
-    pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        self.child.as_mut().unwrap().try_wait().unwrap().map(|status| status.code().unwrap())
+    /// Waits for its end; its exit code.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        let child = self.child.as_mut().unwrap();
+        let mut status = None;
+        eventually("the process has ended", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap().code().unwrap()
     }
 
     /// Its process.
@@ -265,6 +272,19 @@ impl Hub {
     pub(crate) async fn probe(&self, path: &str) -> Option<(u16, String)> {
         let answer = self.client.get(format!("http://{}{path}", self.admin)).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
+    }
+
+    /// What its probes say, readiness and life, again and again until nobody answers.
+    pub(crate) async fn probes(&self) -> Vec<(u16, u16)> {
+        let (mut seen, end) = (Vec::new(), Instant::now() + PATIENCE);
+        while let (Some((ready, _)), Some((live, _))) =
+            (self.probe("/readyz").await, self.probe("/livez").await)
+        {
+            seen.push((ready, live));
+            assert!(Instant::now() < end, "it never stopped");
+            tokio::time::sleep(STEP).await;
+        }
+        seen
     }
 
     /// The folder that holds its configuration, its adapters and its data.

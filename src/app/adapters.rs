@@ -41,6 +41,13 @@ pub(super) struct Adapters {
     window_default: usize,
 }
 
+/// An adapter with its connectors.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    adapter: Arc<Adapter>,
+    connectors: build::Outgoing,
+}
+
 /// Loads and compiles every adapter; all faults at once.
 pub(super) fn load(settings: &Settings, environment: &Environment) -> Result<Adapters, Error> {
     let root = &settings.paths.adapters;
@@ -110,35 +117,46 @@ impl Adapters {
         Arc::clone(&self.all) as Arc<dyn Translate>
     }
 
+    /// The way out of each endpoint that receives: secrets fetched, files read, nothing opened; all faults at
+    /// once.
+    pub(super) fn outgoing(&self, clock: &Arc<dyn Clock>) -> Result<Vec<Outgoing>, Error> {
+        let (mut outgoing, mut faults) = (Vec::new(), Vec::new());
+        for adapter in self.all.all() {
+            match build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock) {
+                Ok(Some(connectors)) => outgoing.push(Outgoing { adapter, connectors }),
+                Ok(None) => {}
+                Err(error) => faults.push(error.to_string()),
+            }
+        }
+        if faults.is_empty() { Ok(outgoing) } else { Err(Error::Configuration(faults.join("\n"))) }
+    }
+
     /// Sets a worker to each endpoint that receives.
     pub(super) fn work(
         &self,
         supervisor: &mut Supervisor,
         bus: &Arc<dyn Bus>,
         clock: &Arc<dyn Clock>,
-    ) -> Result<(), Error> {
-        for adapter in self.all.all() {
-            let outgoing = build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock)
-                .map_err(|error| Error::Configuration(error.to_string()))?;
-            let Some(outgoing) = outgoing else { continue };
-            let endpoint = adapter.endpoint().clone();
+        outgoing: &[Outgoing],
+    ) {
+        for Outgoing { adapter, connectors } in outgoing {
+            let connectors = connectors.clone();
             let target = AdapterTarget {
-                window: self.window(&adapter),
-                adapter,
-                connector: outgoing.connector,
-                ask: outgoing.ask,
-                secrets: outgoing.secrets,
+                window: self.window(adapter),
+                adapter: Arc::clone(adapter),
+                connector: connectors.connector,
+                ask: connectors.ask,
+                secrets: connectors.secrets,
                 clock: Arc::clone(clock),
             };
             let runner = Runner {
-                endpoint: endpoint.clone(),
+                endpoint: adapter.endpoint().clone(),
                 bus: Arc::clone(bus),
                 clock: Arc::clone(clock),
                 target: Arc::new(target),
             };
-            supervisor.spawn(format!("worker {endpoint}"), runner.run());
+            supervisor.spawn(format!("worker {}", adapter.endpoint()), runner.run());
         }
-        Ok(())
     }
 
     /// Watches each folder that a system drops files into.

@@ -79,7 +79,11 @@ pub fn origin(settings: &Settings) -> Result<Origin, Error> {
 
 /// The world as configured, before the store has given it versions: for questions that change nothing.
 pub fn unversioned_world(settings: &Settings, environment: &Environment) -> Result<World, Error> {
-    let endpoints = adapters::load(settings, environment)?.endpoints();
+    draft(settings, adapters::load(settings, environment)?.endpoints())
+}
+
+/// The same for these endpoints.
+pub(super) fn draft(settings: &Settings, endpoints: Vec<Endpoint>) -> Result<World, Error> {
     build(settings, endpoints, [0, 0])
 }
 
@@ -92,16 +96,16 @@ pub fn adapters(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<Arc<Adap
 /// The world with the versions that the store knows its registry and rules by.
 pub(super) async fn world(
     settings: &Settings,
-    endpoints: &[Endpoint],
+    endpoints: Vec<Endpoint>,
+    draft: &World,
     store: &dyn Store,
     now: Timestamp,
 ) -> Result<World, Error> {
-    let draft = build(settings, endpoints.to_vec(), [0, 0])?;
     let registry = folder(&settings.paths.registry).map_err(setup("registry folder"))?;
     let rules = folder(&settings.paths.rules).map_err(setup("rules folder"))?;
     let registry = store.publish("registry", Sha256Digest(*draft.registry.digest()), registry, now).await?;
     let rules = store.publish("rules", Sha256Digest(*draft.rules.digest()), rules, now).await?;
-    build(settings, endpoints.to_vec(), [registry, rules])
+    build(settings, endpoints, [registry, rules])
 }
 
 fn build(settings: &Settings, endpoints: Vec<Endpoint>, [registry, rules]: [u64; 2]) -> Result<World, Error> {
@@ -165,7 +169,7 @@ fn load_signer(settings: &Settings) -> Result<Ed25519, Error> {
     made.map_err(|error| setup("signing key")(error.into()))
 }
 
-fn key_file(settings: &Settings) -> Result<&Path, Error> {
+pub(super) fn key_file(settings: &Settings) -> Result<&Path, Error> {
     match &settings.keys.signing {
         SecretRef::File(path) => Ok(path),
         SecretRef::Environment(_) => Err(Error::Configuration(

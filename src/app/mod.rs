@@ -39,7 +39,7 @@ use crate::{
         seal::Sealer,
         settle::Settle,
         trail::{self, About},
-        world::Worlds,
+        world::{World, Worlds},
     },
     evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
     port::{
@@ -134,9 +134,9 @@ pub struct Outside {
 impl Hub {
     /// Loads, checks, opens, binds and runs.
     pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
-        let adapters = adapters::load(settings, &outside.environment)?;
+        let checked = Checked::new(settings, &outside)?;
         let store = Arc::new(load::open_store_soon(settings).await?);
-        let base = Base::new(settings, outside, adapters, Arc::clone(&store)).await?;
+        let base = Base::new(settings, outside, checked, Arc::clone(&store)).await?;
         let running = base.run(settings).await;
         if running.is_err() {
             store.close().await?;
@@ -212,12 +212,36 @@ fn tolerate(drained: Result<(), task::Error>, what: &'static str) -> Result<(), 
     }
 }
 
+/// All that configuration says, read and found in order before anything is opened.
+struct Checked {
+    adapters: adapters::Adapters,
+    outgoing: Vec<adapters::Outgoing>,
+    policies: HashMap<EndpointId, EndpointPolicy>,
+    world: World,
+    origin: Origin,
+}
+
+impl Checked {
+    fn new(settings: &Settings, outside: &Outside) -> Result<Self, Error> {
+        let adapters = adapters::load(settings, &outside.environment)?;
+        load::key_file(settings)?;
+        Ok(Self {
+            outgoing: adapters.outgoing(&outside.clock)?,
+            policies: adapters.policies(settings)?,
+            world: load::draft(settings, adapters.endpoints())?,
+            origin: load::origin(settings)?,
+            adapters,
+        })
+    }
+}
+
 /// What everything else is built on.
 struct Base {
     store: Arc<SqliteStore>,
     shared: Arc<dyn Store>,
     outside: Outside,
     adapters: adapters::Adapters,
+    outgoing: Vec<adapters::Outgoing>,
     worlds: Arc<Worlds>,
     signer: Arc<dyn Signer>,
     content_key: ContentKey,
@@ -232,16 +256,15 @@ impl Base {
     async fn new(
         settings: &Settings,
         outside: Outside,
-        adapters: adapters::Adapters,
+        checked: Checked,
         store: Arc<SqliteStore>,
     ) -> Result<Self, Error> {
+        let Checked { adapters, outgoing, policies, world, origin } = checked;
         let shared = Arc::clone(&store) as Arc<dyn Store>;
         let now = outside.clock.now();
-        let world = load::world(settings, &adapters.endpoints(), shared.as_ref(), now).await?;
+        let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
         let signer = load::signer(settings)?;
         let content_key = load::content_key(shared.as_ref()).await?;
-        let policies = adapters.policies(settings)?;
-        let origin = load::origin(settings)?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
@@ -255,6 +278,7 @@ impl Base {
             store,
             outside,
             adapters,
+            outgoing,
             signer,
             content_key,
             origin,
@@ -290,7 +314,7 @@ impl Base {
             clock: Arc::clone(&self.outside.clock),
             desk: Arc::clone(&self.desk),
         };
-        let core = self.core(settings, settle.clone())?;
+        let core = self.core(settings, settle.clone());
         let back = self.back(settings, settle);
         let front = self.front(settings, http, (reception, queue), &office).await?;
         let probes = self.probes(admin, &front);
@@ -311,7 +335,7 @@ impl Base {
     }
 
     /// Dispatch, workers, settle.
-    fn core(&self, settings: &Settings, settle: Settle) -> Result<Supervisor, Error> {
+    fn core(&self, settings: &Settings, settle: Settle) -> Supervisor {
         let mut core = Supervisor::new(CancellationToken::new());
         let dispatch = Dispatch {
             store: Arc::clone(&self.shared),
@@ -328,8 +352,8 @@ impl Base {
         };
         core.spawn("dispatch", dispatch.run(core.token().clone()));
         core.spawn("settle", settle.run());
-        self.adapters.work(&mut core, &self.bus, &self.outside.clock)?;
-        Ok(core)
+        self.adapters.work(&mut core, &self.bus, &self.outside.clock, &self.outgoing);
+        core
     }
 
     /// What looks after the rest.

@@ -36,6 +36,12 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether who plays it publishes what it gets. 行业信用信息系统 publish too, as 国家企业信用信息公示系统
+    /// does.
+    pub fn publishes(self) -> bool {
+        matches!(self, Self::CreditPlatform | Self::IndustryCredit | Self::Website)
+    }
+
     /// The word on a screen.
     pub fn chinese(self) -> &'static str {
         match self {
@@ -138,11 +144,9 @@ impl Organisation {
     }
 
     /// Whether it publishes what it gets, so that it takes 公开 only, and natural persons without their
-    /// numbers. 行业信用信息系统 publish too, as 国家企业信用信息公示系统 does.
+    /// numbers.
     pub fn is_public_audience(&self) -> bool {
-        let publishes =
-            |role: &Role| matches!(role, Role::CreditPlatform | Role::IndustryCredit | Role::Website);
-        self.roles.iter().any(publishes)
+        self.roles.iter().any(|role| role.publishes())
     }
 
     /// Whether it exists on `day`.

@@ -150,11 +150,10 @@ fn contradiction(rule: &Rule) -> Option<&'static str> {
     if !senders.is_empty() && when.decided_by.as_ref().is_some_and(strangers) {
         return Some("nobody in the roles of when.decided_by may send this kind");
     }
-    let is_public = matches!(
-        rule.audience,
-        Audience::Nearest { role: Role::CreditPlatform | Role::Website }
-            | Audience::NearestOnLine { role: Role::CreditPlatform | Role::Website }
-    );
+    let is_public = match rule.audience {
+        Audience::Nearest { role } | Audience::NearestOnLine { role } => role.publishes(),
+        _ => false,
+    };
     let never_public = |levels: &Vec<PublicityLevel>| !levels.contains(&PublicityLevel::Public);
     if is_public && when.publicity.as_ref().is_some_and(never_public) {
         return Some("its audience takes what is public only");
@@ -309,11 +308,13 @@ mod tests {
             assert!(matches!(result(condition)[..], [Problem::Contradiction(_)]));
         }
         let secret = When { publicity: Some(vec![PublicityLevel::NotPublic]), ..When::default() };
-        let credit = Audience::Nearest { role: Role::CreditPlatform };
-        assert!(matches!(
-            problems(when(rule(Kind::ApprovalResult, credit), secret))[..],
-            [Problem::Contradiction(_)]
-        ));
+        for role in [Role::CreditPlatform, Role::IndustryCredit, Role::Website] {
+            let public = Audience::Nearest { role };
+            assert!(matches!(
+                problems(when(rule(Kind::ApprovalResult, public), secret.clone()))[..],
+                [Problem::Contradiction(_)]
+            ));
+        }
     }
 
     #[test]

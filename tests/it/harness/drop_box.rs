@@ -28,7 +28,7 @@ endpoint = "{endpoint}"
 name = "{endpoint}"
 organisations = {organisations:?}
 [inbound]
-file = {{ folder = "{folder}", poll_ms = 100, receipts = "write" }}
+file = {{ folder = "{folder}", poll_ms = 20, receipts = "write" }}
 codec = {codec}
 mappings = {{ "approval.result" = "in.toml" }}
 {more}

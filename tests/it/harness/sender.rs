@@ -106,6 +106,11 @@ impl Sender {
 
     /// Hands in a text; nothing when the hub is gone before it has answered.
     pub(crate) async fn try_send_text(&self, kind: &str, text: &str) -> Option<Answer> {
+        self.try_send_bytes(kind, text.as_bytes()).await
+    }
+
+    /// The same with bytes that may be no text.
+    pub(crate) async fn try_send_bytes(&self, kind: &str, bytes: &[u8]) -> Option<Answer> {
         let request = self
             .client
             .post(format!("http://{}/v1/messages", self.hub))
@@ -115,7 +120,7 @@ impl Sender {
             .header("ce-id", "1")
             .header("ce-source", "test")
             .header("ce-type", format!("liandong.{kind}"));
-        let answer = request.body(text.to_owned()).send().await.ok()?;
+        let answer = request.body(bytes.to_vec()).send().await.ok()?;
         let status = answer.status().as_u16();
         Some(Answer { status, body: answer.bytes().await.ok()?.to_vec() })
     }

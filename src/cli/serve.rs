@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     Call, Error,
@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
+    let mut stop = Stop::listen()?;
     app::telemetry::log(&call.settings.log)?;
     let metrics = app::telemetry::record()?;
     let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
@@ -27,7 +28,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     started(&mut call, &places)?;
     let failed = tokio::select! {
         error = hub.watch() => Some(error),
-        () = told_to_stop() => None,
+        () = stop.told() => None,
     };
     tracing::info!("stopping");
     // Whatever becomes of the note, the hub is stopped in order.
@@ -71,16 +72,25 @@ pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-pub(super) async fn told_to_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        result = tokio::signal::ctrl_c() => if let Err(error) = result {
-            tracing::error!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
+/// SIGTERM and Ctrl-C, listened for from when it is made: a signal that comes before anybody waits is not lost,
+/// and does not end the process.
+#[derive(Debug)]
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Listens from now on.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for either.
+    pub(super) async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -51,10 +51,11 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
         stage.strike(Leavings::Remove).await?;
         return verdict(&played?);
     }
+    let mut stop = super::serve::Stop::listen()?;
     show.kept(&stage)?;
     let failed = tokio::select! {
         error = stage.watch() => Some(error),
-        () = super::serve::told_to_stop() => None,
+        () = stop.told() => None,
     };
     stage.strike(Leavings::Keep).await?;
     match failed {

@@ -51,7 +51,9 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     };
     let begun = Instant::now();
     let mut check = SealCheck::new(origin, keys);
-    anchors.iter().for_each(|anchor| check.anchor(anchor));
+    for anchor in &anchors {
+        check.anchor(anchor);
+    }
     let checked = watched(&store, check, call.output.language).await;
     store.close().await?;
     let (report, contradiction) = checked?;

@@ -34,13 +34,11 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     // Whatever becomes of the note, the hub is stopped in order.
     let removed = Running::remove(&places.data);
     let stopped = hub.stop().await;
-    match failed {
-        Some(error) => Err(Error::Other(error.into())),
-        None => {
-            stopped?;
-            Ok(removed?)
-        }
+    if let Some(error) = failed {
+        return Err(Error::Other(error.into()));
     }
+    stopped?;
+    Ok(removed?)
 }
 
 fn started(call: &mut Call<'_>, places: &app::Places) -> Result<(), Error> {

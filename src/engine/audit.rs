@@ -13,7 +13,7 @@ use super::trail::{ACCEPTED, ATTEMPTED};
 use crate::{
     domain::{
         delivery::{Acknowledgement, Outcome, Transport},
-        id::{DeliveryId, MessageId},
+        id::{DeliveryId, EndpointId, MessageId, OrganisationId},
     },
     evidence::digest::{Digest, Salt},
     port::store::{AttemptRow, DeliveryFilter, DeliveryRow, Error, MessageRow, Page, Selector, Store},
@@ -115,7 +115,8 @@ pub async fn contradiction(store: &dyn Store, entry: &[u8]) -> Result<Option<Con
         _ => None,
     };
     let of = |name: &str| entry[name].as_str().map(|id| format!("{name} {id}"));
-    Ok(found.map(|what| Contradiction { of: of("delivery").or(of("message")).unwrap_or_default(), what }))
+    Ok(found
+        .map(|what| Contradiction { of: of("delivery").or_else(|| of("message")).unwrap_or_default(), what }))
 }
 
 type Found = Option<What>;
@@ -177,9 +178,9 @@ fn message(row: &MessageRow, data: &Value) -> Found {
 fn is_as_planned(row: &DeliveryRow, sealed: &Value) -> bool {
     let same = |name: &str, value: Option<&str>| sealed[name].as_str() == value;
     sealed["id"] == row.id.to_string()
-        && same("organisation", row.organisation.as_ref().map(|id| id.as_str()))
-        && same("endpoint", row.endpoint.as_ref().map(|id| id.as_str()))
-        && same("on_behalf_of", row.on_behalf_of.as_ref().map(|id| id.as_str()))
+        && same("organisation", row.organisation.as_ref().map(OrganisationId::as_str))
+        && same("endpoint", row.endpoint.as_ref().map(EndpointId::as_str))
+        && same("on_behalf_of", row.on_behalf_of.as_ref().map(OrganisationId::as_str))
         && same("rule", Some(row.rule.as_str()))
         && sealed["part"] == serde_json::json!(row.part)
 }

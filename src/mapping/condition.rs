@@ -66,15 +66,13 @@ impl Condition {
             .undeclared_variables(false);
         let known = |name: &String| variables.contains(&name.as_str());
         let foreign = names.into_iter().find(|name| !known(name) && !is_global(&environment, name));
-        match foreign {
-            Some(name) => Err(Error::Unknown { name, known: variables.join(", ") }),
-            None => {
-                let text = format!("{{% set {RESULT} = ({source}) %}}");
-                let kept = environment.add_template_owned(TEMPLATE, text);
-                kept.map_err(|error| Error::Syntax(error.detail().unwrap_or("malformed").to_owned()))?;
-                Ok(Self { environment, source: source.to_owned() })
-            }
+        if let Some(name) = foreign {
+            return Err(Error::Unknown { name, known: variables.join(", ") });
         }
+        let text = format!("{{% set {RESULT} = ({source}) %}}");
+        let kept = environment.add_template_owned(TEMPLATE, text);
+        kept.map_err(|error| Error::Syntax(error.detail().unwrap_or("malformed").to_owned()))?;
+        Ok(Self { environment, source: source.to_owned() })
     }
 
     /// Its value with these names.

@@ -177,3 +177,13 @@ async fn a_sender_that_never_ends_its_request_leaves_time_for_the_deliveries_und
     assert!(took < Duration::from_secs(3) + MARGIN, "it took {took:?}");
     assert_eq!(in_state(&Books::of(&hub), "delivered"), BTreeSet::from([delivery]));
 }
+
+#[test]
+fn a_hub_told_to_stop_the_moment_it_runs_stops_in_order() {
+    let mut hub = hub_of(&[(BUREAU, sends(BUREAU, &[BUREAU]))]);
+    for _ in 0..8 {
+        hub.start();
+        assert_eq!(hub.stop(), Some(0));
+    }
+    assert_eq!(hub.ask(&["seal", "verify"])["report"]["unsealed"], 0);
+}

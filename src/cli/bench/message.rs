@@ -85,7 +85,7 @@ impl Series {
         text
     }
 
-    /// The same as a CloudEvent in structured mode.
+    /// The same as an event of CloudEvents in structured mode.
     pub(super) fn event(self, number: usize) -> String {
         let (key, kind, message) = (self.key(number), self.fan_out.kind(), self.message(number));
         format!(

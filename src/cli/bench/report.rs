@@ -58,7 +58,7 @@ pub(super) fn print(output: &mut Output<'_>, figures: &Figures) -> io::Result<()
     output.line("")?;
     let backlog = figures.backlog;
     let megabytes =
-        |bytes: Option<u64>| bytes.map_or("-".to_owned(), |bytes| (bytes / 1_000_000).to_string());
+        |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string());
     output.line(format!(
         "{}: {} ({} MB)  {}: {} ({}/s, {} MB)",
         language.pick("积压，件", "backlog, deliveries"),
@@ -106,7 +106,7 @@ fn goals(
                 number(it.figure),
                 number(it.limit),
                 format!("{:.2} [{:.2}-{:.2}]", it.ratio.median, it.ratio.lowest, it.ratio.highest),
-                format!("{}", it.goal),
+                format!("{}", it.wanted),
                 if it.reached { pick(["达到", "reached"]) } else { pick(["未达到", "not reached"]) },
             ]
         })

@@ -37,7 +37,7 @@ const DRAINED: usize = 100_000;
 /// Between two messages of the paced lone sender: the hub has finished with the first.
 const PACE: Duration = Duration::from_millis(20);
 /// Longest any one measurement may take.
-const LIMIT: Duration = Duration::from_secs(3_600);
+const LIMIT: Duration = Duration::from_hours(1);
 /// How long the sink may take to close.
 const GRACE: Duration = Duration::from_secs(5);
 

@@ -73,10 +73,10 @@ fn hub_around(regulator: &Department, credit: &Department, folder: &DropBox) -> 
     let mut to_regulator = receives(REGULATOR, REGULATOR, &regulator.address(), &format!("{secret}{ask}"));
     let mut to_credit = receives(CREDIT, CREDIT, &credit.address(), "");
     for files in [&mut to_regulator, &mut to_credit] {
-        files[1].1 = OUT.to_owned();
+        OUT.clone_into(&mut files[1].1);
     }
     let mut own: Files = sends(BUREAU, &[BUREAU]);
-    own[1].1 = RESULT.to_owned();
+    RESULT.clone_into(&mut own[1].1);
     let dropped = folder.adapter(DROP, &[BUREAU], r#"{ format = "json" }"#, "");
     let mut hub = hub_of(&[
         (BUREAU, own),
@@ -314,7 +314,7 @@ async fn classified_content_leaves_nothing_behind() {
     let mut broken = item.clone();
     broken["decidedAt"] = json!("yesterday");
     broken["unknownField"] = json!(MARK);
-    let texts: Vec<_> = [&marked, &item, &broken].iter().map(|message| message.to_string()).collect();
+    let texts: Vec<_> = [&marked, &item, &broken].map(ToString::to_string).into();
     for text in &texts {
         let answer = bureau.send_text("approval.result", text).await;
         assert_eq!((answer.status, answer.code().as_str()), (422, "classified"), "{}", answer.json());

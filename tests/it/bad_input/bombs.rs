@@ -15,12 +15,15 @@ async fn soon(hall: &mut Hall, way: Way, text: &str, code: &str, words: &[&str])
 
 /// Each entity ten times the one before: a thousand million of the last.
 fn laughs() -> String {
-    let mut text = "<?xml version=\"1.0\"?>\n<!DOCTYPE rows [\n<!ENTITY e0 \"ha\">\n".to_owned();
-    for number in 1..10 {
+    let entity = |number: usize| {
         let before = format!("&e{};", number - 1).repeat(10);
-        text += &format!("<!ENTITY e{number} \"{before}\">\n");
-    }
-    text + "]>\n<rows><row><no>&e9;</no></row></rows>"
+        format!("<!ENTITY e{number} \"{before}\">")
+    };
+    let entities = (1..10).map(entity).collect::<Vec<_>>().join("\n");
+    format!(
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE rows [\n<!ENTITY e0 \"ha\">\n{entities}]>\n\
+         <rows><row><no>&e9;</no></row></rows>"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,14 +49,14 @@ async fn entities_neither_grow_nor_read_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn depth_and_numbers_of_things_are_bounded() {
     let mut hall = Hall::open(|_| {});
-    let attributes: String = (0..100).map(|number| format!(" a{number}='x'")).collect();
+    let attributes = (0..100).map(|number| format!("a{number}='x'")).collect::<Vec<_>>().join(" ");
     let nested = format!("{}{}", "<a>".repeat(20_000), "</a>".repeat(20_000));
     for way in ways(Form::Xml) {
         soon(&mut hall, way, &nested, "malformed", &["deeper than the limit"]).await;
         soon(
             &mut hall,
             way,
-            &format!("<rows>\n<row{attributes}/></rows>"),
+            &format!("<rows>\n<row {attributes}/></rows>"),
             "malformed",
             &["line 2", "attributes"],
         )
@@ -71,7 +74,7 @@ async fn depth_and_numbers_of_things_are_bounded() {
         let message = format!(r#"{{"items": {numbers}}}"#);
         soon(&mut hall, way, &message, "malformed", &["more values than the limit"]).await;
     }
-    for way in ways(Form::Form) {
+    for way in ways(Form::Pairs) {
         let fields = vec!["a=1"; 150_000].join("&");
         soon(&mut hall, way, &fields, "malformed", &["more values than the limit"]).await;
     }

@@ -23,7 +23,7 @@ async fn a_failing_identifier_is_refused_on_our_own_level_and_warned_about_from_
     for way in CANONICAL {
         hall.refused(way, &own, "invalid", &words).await;
     }
-    for form in [Form::Json, Form::Xml, Form::Csv, Form::Form] {
+    for form in [Form::Json, Form::Xml, Form::Csv, Form::Pairs] {
         let text = form.write(&record(&[("code", BAD_CODE)]));
         for way in ways(form) {
             hall.refused(way, text.as_bytes(), "invalid", &words).await;
@@ -89,7 +89,7 @@ async fn dates_out_of_order_or_none_at_all_are_refused_with_their_field() {
             hall.refused(way, message, "invalid", words).await;
         }
     }
-    for form in [Form::Json, Form::Xml, Form::Csv, Form::Form] {
+    for form in [Form::Json, Form::Xml, Form::Csv, Form::Pairs] {
         let text = form.write(&record(&[("time", "2026-02-30")]));
         for way in ways(form) {
             let words = ["record 1", "decidedAt: ", "'9999-99-99'", "result line"];
@@ -115,7 +115,7 @@ async fn a_disposal_answered_before_it_was_claimed_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_no_table_has_is_refused_with_table_field_and_line() {
     let mut hall = Hall::open(|_| {});
-    for form in [Form::Json, Form::Xml, Form::Csv, Form::Form] {
+    for form in [Form::Json, Form::Xml, Form::Csv, Form::Pairs] {
         for (code, told) in [("9", "no code '9'"), ("也许", "no code '字字'")] {
             let text = form.write(&record(&[("outcome", code)]));
             for way in ways(form) {
@@ -141,7 +141,7 @@ async fn classified_items_and_messages_are_refused_whatever_their_way() {
         hall.refused(way, &item, "classified", &["items[0].code: "]).await;
         hall.refused(way, &marked, "classified", &["classified: "]).await;
     }
-    for form in [Form::Json, Form::Xml, Form::Csv, Form::Form] {
+    for form in [Form::Json, Form::Xml, Form::Csv, Form::Pairs] {
         let text = form.write(&record(&[("item", CLASSIFIED)]));
         let mut fields = record(&[]);
         fields.push(("secret", "1"));

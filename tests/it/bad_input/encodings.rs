@@ -38,7 +38,7 @@ async fn records_in_another_encoding_are_refused_with_the_byte() {
             hall.refused(way, &spoiled(&text, NO_GB18030), "malformed", &["byte", "is not GB18030"]).await;
         }
     }
-    for way in ways(Form::Form) {
+    for way in ways(Form::Pairs) {
         hall.refused(way, b"no=1&name=%BA%FF", "malformed", &["UTF-8"]).await;
     }
 }

@@ -21,7 +21,7 @@ const ENDLESS: &str = "range(100000)|map('string')|join('-')|length";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mapping_in_that_runs_for_ever_ends_and_is_told_by_name_and_line() {
     let mut files = own("own-json", Form::Json);
-    files[1].1.push_str(&format!("\"approvalResult.content\" = \"{ENDLESS}\"\n"));
+    files[1].1 += &["\"approvalResult.content\" = \"", ENDLESS, "\"\n"].concat();
     let line = files[1].1.lines().count();
     let folder = DropBox::new();
     let mut dropped = folder.adapter("drop-json", &[BUREAU], Form::Json.codec(), "");
@@ -78,7 +78,7 @@ async fn a_mapping_out_that_runs_for_ever_parks_its_own_delivery_and_no_other() 
     let target = Department::anywhere().await;
     let portal = Department::anywhere().await;
     let mut to_regulator = receives(REGULATOR, REGULATOR, &target.address(), "");
-    to_regulator[1].1.push_str(&format!("\"endless\" = \"{ENDLESS}\"\n"));
+    to_regulator[1].1 += &["\"endless\" = \"", ENDLESS, "\"\n"].concat();
     let line = to_regulator[1].1.lines().count();
     let to_portal = receives("610900-zwfw", "610900-zwfw", &portal.address(), "");
     let mut hub =

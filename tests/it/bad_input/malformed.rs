@@ -104,10 +104,10 @@ async fn malformed_csv_and_forms_are_refused_with_their_line() {
             hall.refused(way, text.as_bytes(), "malformed", words).await;
         }
     }
-    for way in ways(Form::Form) {
+    for way in ways(Form::Pairs) {
         hall.refused(way, b"no=%G1&name=x", "malformed", &["line 1"]).await;
         hall.refused(way, b"no=1&name=%E6%B", "malformed", &["line 1"]).await;
-        let twice = Form::Form.write(&record(&[])) + "&no=A-2";
+        let twice = Form::Pairs.write(&record(&[])) + "&no=A-2";
         hall.refused(way, twice.as_bytes(), "invalid", &["businessKey: "]).await;
     }
 }
@@ -133,8 +133,8 @@ async fn a_body_of_several_records_is_taken_whole_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_good_record_of_these_tests_is_accepted_in_every_format() {
     let mut hall = Hall::open(|_| {});
-    for (number, form) in [Form::Json, Form::Xml, Form::Csv, Form::Form].into_iter().enumerate() {
-        let endpoint = hall.endpoint(Way::Own(form));
+    for (number, form) in [Form::Json, Form::Xml, Form::Csv, Form::Pairs].into_iter().enumerate() {
+        let endpoint = Hall::endpoint(Way::Own(form));
         let key: &'static str = ["J", "X", "C", "F"][number];
         let body = form.write(&record(&[("no", key)]));
         let answer =

@@ -49,11 +49,12 @@ enum Form {
     XmlGb18030,
     Csv,
     CsvGb18030,
-    Form,
+    Pairs,
 }
 
 impl Form {
-    const ALL: [Self; 6] = [Self::Json, Self::Xml, Self::XmlGb18030, Self::Csv, Self::CsvGb18030, Self::Form];
+    const ALL: [Self; 6] =
+        [Self::Json, Self::Xml, Self::XmlGb18030, Self::Csv, Self::CsvGb18030, Self::Pairs];
 
     fn codec(self) -> &'static str {
         match self {
@@ -62,7 +63,7 @@ impl Form {
             Self::XmlGb18030 => r#"{ format = "xml", encoding = "gb18030", xml = { record = "rows/row" } }"#,
             Self::Csv => r#"{ format = "csv" }"#,
             Self::CsvGb18030 => r#"{ format = "csv", encoding = "gb18030" }"#,
-            Self::Form => r#"{ format = "form" }"#,
+            Self::Pairs => r#"{ format = "form" }"#,
         }
     }
 
@@ -73,7 +74,7 @@ impl Form {
             Self::XmlGb18030 => "xml-gb",
             Self::Csv => "csv",
             Self::CsvGb18030 => "csv-gb",
-            Self::Form => "form",
+            Self::Pairs => "form",
         }
     }
 
@@ -89,9 +90,9 @@ impl Form {
                 let (names, values): (Vec<_>, Vec<_>) = fields.iter().copied().unzip();
                 format!("{}\n{}\n", names.join(","), values.join(","))
             }
-            Self::Form => {
+            Self::Pairs => {
                 let escaped =
-                    |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+                    |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
                 let pairs = fields.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
                 pairs.collect::<Vec<_>>().join("&")
             }
@@ -182,10 +183,10 @@ impl Hall {
         let refusals = self.books.refusals();
         assert_eq!(refusals.len(), noted + 1, "{way:?} {shown}: {refusals:?}");
         let last = refusals.last().unwrap();
-        assert_eq!((&last["code"], &last["endpoint"]), (&json!(code), &json!(self.endpoint(way))));
+        assert_eq!((&last["code"], &last["endpoint"]), (&json!(code), &json!(Self::endpoint(way))));
     }
 
-    fn endpoint(&self, way: Way) -> String {
+    fn endpoint(way: Way) -> String {
         match way {
             Way::Structured | Way::Binary | Way::Batch => BUREAU.to_owned(),
             Way::Own(form) => format!("own-{}", form.name()),
@@ -194,7 +195,7 @@ impl Hall {
     }
 
     async fn hand_in(&mut self, way: Way, bytes: &[u8]) -> Refused {
-        let endpoint = self.endpoint(way);
+        let endpoint = Self::endpoint(way);
         let sender = match way {
             Way::Drop(form) => return self.drop_file(form, bytes).await,
             _ => self.sender(&endpoint).await,
@@ -255,7 +256,7 @@ impl Hall {
 fn own(endpoint: &str, form: Form) -> Files {
     let mut files = sends(endpoint, &[BUREAU]);
     files[0].1 = files[0].1.replace(r#"{ format = "json" }"#, form.codec());
-    files[1].1 = RESULT.to_owned();
+    RESULT.clone_into(&mut files[1].1);
     files
 }
 

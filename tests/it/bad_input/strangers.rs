@@ -36,7 +36,8 @@ async fn unknown_kinds_items_divisions_and_organisations_are_refused_with_their_
         ),
         (
             changed(|it| {
-                it["subject"]["addresses"] = json!([{"role": "ADDRESS_ROLE_OPERATING", "division": "619999"}])
+                it["subject"]["addresses"] =
+                    json!([{"role": "ADDRESS_ROLE_OPERATING", "division": "619999"}]);
             }),
             "invalid",
             &["subject.addresses[0].division: ", "'619999' is not in the registry"],

@@ -45,7 +45,7 @@ const CITY: [(&str, &str); 12] = compiled_in![
 ];
 
 /// Deliveries under way at one system at once.
-const WINDOW: usize = 64;
+const WINDOW: usize = 256;
 
 /// Failures in a row after which a system is left alone for an hour.
 pub(super) const FAILURES: usize = 5;

@@ -26,10 +26,10 @@ use crate::{
     task::Failure,
 };
 
-/// Deliveries under way at once, over all receiving systems.
-const IN_FLIGHT: usize = 128;
+/// Posts under way at once when they go straight to the sink: as many as at one of its systems.
+const IN_FLIGHT: usize = 256;
 /// Connections of senders that hand in batches.
-const BATCH_SENDERS: usize = 4;
+const BATCH_SENDERS: usize = 8;
 /// Connections of senders that hand in one message at a time.
 const SINGLE_SENDERS: usize = 64;
 /// Deliveries of the backlog that are watched while they go out.

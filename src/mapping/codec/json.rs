@@ -51,15 +51,17 @@ fn record(number: usize, value: Value) -> Result<Record, Error> {
 }
 
 fn check_depth(value: &Value, depth_left: usize) -> Result<(), Error> {
-    let children: Box<dyn Iterator<Item = &Value>> = match value {
-        Value::Array(values) => Box::new(values.iter()),
-        Value::Object(fields) => Box::new(fields.values()),
-        _ => return Ok(()),
-    };
+    if !value.is_array() && !value.is_object() {
+        return Ok(());
+    }
     let Some(depth_left) = depth_left.checked_sub(1) else {
         return Err(Error::unfit("", "it is nested deeper than max_depth"));
     };
-    children.into_iter().try_for_each(|child| check_depth(child, depth_left))
+    match value {
+        Value::Array(values) => values.iter().try_for_each(|child| check_depth(child, depth_left)),
+        Value::Object(fields) => fields.values().try_for_each(|child| check_depth(child, depth_left)),
+        _ => Ok(()),
+    }
 }
 
 /// What may still be read, and why reading stopped when that was our own decision.

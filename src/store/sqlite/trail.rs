@@ -115,13 +115,19 @@ fn write_seal(connection: &Connection, seal: &Seal) -> Result<bool, Error> {
 }
 
 fn seal_entry(connection: &Connection, position: i64, entry: EntryId) -> Result<(), Error> {
-    let taken: Option<i64> = connection
-        .prepare_cached(include_str!("sql/trail_take_unsealed.sql"))?
+    let missing = || damaged(format_args!("entry {} is not among the unsealed", entry.0));
+    let number: i64 = connection
+        .prepare_cached("SELECT number FROM trail WHERE id = ?1")?
         .query_row([Id(entry.0)], |row| row.get(0))
-        .optional()?;
-    let taken = taken.ok_or_else(|| damaged(format_args!("entry {} is not among the unsealed", entry.0)))?;
+        .optional()?
+        .ok_or_else(missing)?;
+    let taken =
+        connection.prepare_cached("DELETE FROM trail_unsealed WHERE entry = ?1")?.execute([number])?;
+    if taken == 0 {
+        return Err(missing());
+    }
     connection
         .prepare_cached("INSERT INTO trail_sealed (position, entry) VALUES (?1, ?2)")?
-        .execute([position, taken])?;
+        .execute([position, number])?;
     Ok(())
 }

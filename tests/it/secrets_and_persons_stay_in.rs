@@ -237,6 +237,14 @@ async fn nothing_of_a_person_and_no_secret_stands_where_people_look() {
         said.note(format!("what is wrong with {name}"), folder.explanation(name));
     }
 
+    let why = format!("已与当事人{ID}电话{PHONE}核实");
+    for (path, body) in [
+        (format!("/v1/deliveries/{refused}/skip"), json!({ "reason": why })),
+        ("/v1/tokens".to_owned(), json!({ "name": "second", "endpoint": BUREAU, "reason": why })),
+    ] {
+        let (status, answer) = hub.operate(reqwest::Method::POST, &path, Some(body)).await;
+        assert!(matches!(status, 200 | 201), "{path}: {answer}");
+    }
     said.note("the metrics", hub.probe("/metrics").await.unwrap().1);
     let message = accepted.message();
     for arguments in [&["trail", &message][..], &["deliveries", "list"], &["token", "list"]] {

@@ -3,6 +3,7 @@
 //! A test is a function over a [`Backend`]; [`on_every_backend`] makes it one test a backend.
 
 pub(crate) mod backend;
+pub(crate) mod bus;
 
 /// Runs the functions named on every store.
 macro_rules! on_every_backend {

@@ -40,6 +40,17 @@ pub(super) struct Adapters {
     environment: Environment,
 }
 
+/// The work queue of one endpoint.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Whose.
+    pub(super) endpoint: EndpointId,
+    /// Pieces in it at most, where it is in this process.
+    pub(super) limit: usize,
+    /// Attempts at once.
+    pub(super) window: usize,
+}
+
 /// Loads and compiles every adapter below `root`; all faults at once.
 pub(super) fn load(root: &Path, environment: &Environment) -> Result<Adapters, Error> {
     let wrong = |error: &dyn std::fmt::Display| Error::Configuration(error.to_string());
@@ -75,11 +86,14 @@ impl Adapters {
     }
 
     /// A work queue for each endpoint that receives.
-    pub(super) fn queues(&self) -> Vec<(EndpointId, usize)> {
+    pub(super) fn queues(&self) -> Vec<Queue> {
         let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
-        receiving
-            .map(|adapter| (adapter.endpoint().clone(), adapter.limits().queue.max(adapter.limits().window)))
-            .collect()
+        let queue = |adapter: Arc<Adapter>| {
+            let limits = adapter.limits();
+            let limit = limits.queue.max(limits.window);
+            Queue { endpoint: adapter.endpoint().clone(), limit, window: limits.window }
+        };
+        receiving.map(queue).collect()
     }
 
     /// Longest attempt at any endpoint that receives, milliseconds: a lease lasts longer.
@@ -102,14 +116,15 @@ impl Adapters {
         Arc::clone(&self.all) as Arc<dyn Translate>
     }
 
-    /// Sets a worker to each endpoint that receives.
+    /// Sets a worker to each endpoint that receives and is served here.
     pub(super) fn work(
         &self,
         supervisor: &mut Supervisor,
         bus: &Arc<dyn Bus>,
         clock: &Arc<dyn Clock>,
+        is_here: impl Fn(&EndpointId) -> bool,
     ) -> Result<(), Error> {
-        for adapter in self.all.all() {
+        for adapter in self.all.all().into_iter().filter(|adapter| is_here(adapter.endpoint())) {
             let outgoing = build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock)
                 .map_err(|error| Error::Configuration(error.to_string()))?;
             let Some(outgoing) = outgoing else { continue };

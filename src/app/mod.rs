@@ -5,6 +5,8 @@
 //! outcomes are settled, the trail is sealed, the store closes, probes last.
 
 mod adapters;
+mod attach;
+mod bus;
 mod health;
 pub mod load;
 pub mod telemetry;
@@ -24,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{self, http::Grants},
-    bus::local::LocalBus,
     config::{environment::Environment, settings::Settings},
     domain::id::EndpointId,
     engine::{
@@ -83,6 +84,8 @@ pub enum Error {
     },
 }
 
+pub use attach::Attached;
+
 pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
     move |source| Error::Setup { what, source }
 }
@@ -95,6 +98,8 @@ pub struct Hub {
     front: Supervisor,
     core: Supervisor,
     back: Supervisor,
+    /// Keeps the bus.
+    transport: Supervisor,
     probes: Supervisor,
     grace: Duration,
     places: Places,
@@ -158,6 +163,7 @@ impl Hub {
             error = self.front.watch() => error,
             error = self.core.watch() => error,
             error = self.back.watch() => error,
+            error = self.transport.watch() => error,
             error = self.probes.watch() => error,
         }
     }
@@ -175,12 +181,13 @@ impl Hub {
 
     /// Stops in order, inside the grace period.
     pub async fn stop(self) -> Result<(), Failure> {
-        let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
+        let Self { store, sealer, front, core, back, transport, probes, grace, office, .. } = self;
         let end = Instant::now() + grace;
         let left = || end.saturating_duration_since(Instant::now());
         let front = front.drain(left()).await;
         let core = core.drain(left()).await;
         let back = back.drain(left()).await;
+        let transport = transport.drain(left()).await;
         let sealed = sealer.seal_all().await;
         drop((sealer, office));
         store.close().await?;
@@ -188,6 +195,7 @@ impl Hub {
         front?;
         core?;
         back?;
+        transport?;
         sealed
     }
 }
@@ -204,6 +212,7 @@ struct Base {
     origin: Origin,
     desk: Arc<Desk>,
     bus: Arc<dyn Bus>,
+    transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
 }
@@ -228,8 +237,11 @@ impl Base {
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
+        let mut transport = Supervisor::new(CancellationToken::new());
+        let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
         Ok(Self {
-            bus: Arc::new(LocalBus::new(adapters.queues())),
+            bus,
+            transport,
             desk: Arc::new(Desk::new(policies.clone())),
             worlds: Arc::new(Worlds::new(world)),
             shared,
@@ -283,6 +295,7 @@ impl Base {
             front,
             core,
             back,
+            transport: self.transport,
             probes,
             grace,
             places,
@@ -309,7 +322,8 @@ impl Base {
         };
         core.spawn("dispatch", dispatch.run(core.token().clone()));
         core.spawn("settle", settle.run());
-        self.adapters.work(&mut core, &self.bus, &self.outside.clock)?;
+        let is_here = |endpoint: &_| !settings.bus.workers.contains_key(endpoint);
+        self.adapters.work(&mut core, &self.bus, &self.outside.clock, is_here)?;
         Ok(core)
     }
 

@@ -12,6 +12,7 @@ pub mod serve;
 pub mod submit;
 pub mod token;
 pub mod trail;
+pub mod worker;
 
 use std::{
     io::{self, Write},
@@ -55,6 +56,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   liandong demo                                    run the main job on this machine
   liandong serve                                   run the hub
+  liandong worker --attach amqp                    work beside a department's system
   liandong check                                   check configuration, registry, rules and adapters
   liandong token new hanbin --endpoint hanbin-spj  make a token for an endpoint
   liandong route explain result.json               whom a message would reach, and why
@@ -69,6 +71,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the hub until SIGTERM or Ctrl-C
     Serve,
+    /// Run adapters apart from the hub, until SIGTERM or Ctrl-C
+    Worker(worker::Arguments),
     /// Check configuration, registry, rules and adapters; change nothing
     Check,
     /// Hand in a message in canonical JSON through the running hub
@@ -173,6 +177,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
         Command::Demo(arguments) => demo::run(call, arguments).await,
         Command::Serve => serve::run(call).await,
+        Command::Worker(arguments) => worker::run(call, arguments).await,
         Command::Check => registry::check(call),
         Command::Submit(arguments) => submit::run(call, arguments).await,
         Command::Trail(arguments) => trail::run(call, arguments).await,

@@ -34,7 +34,7 @@ pub(super) fn check(merged: Merged) -> Result<Settings, Faults> {
     if faults.0.is_empty() { Ok(settings) } else { Err(faults) }
 }
 
-struct Check(Found);
+pub(super) struct Check(Found);
 
 impl Check {
     fn settings(&mut self, raw: &raw::Raw) -> Settings {
@@ -50,6 +50,7 @@ impl Check {
                 readers: self.number(&raw.store.readers, 1..=64),
                 queue_limit: self.number(&raw.store.queue_limit, QUEUE),
             },
+            bus: self.bus(&raw.bus),
             dispatch: Dispatch {
                 window_default: self.number(&raw.dispatch.window_default, BATCH),
                 lease_margin_ms: self.number(&raw.dispatch.lease_margin_ms, 100..=HOUR_MS.cast_signed()),
@@ -166,7 +167,7 @@ impl Check {
         Keys { signing }
     }
 
-    fn number<T>(&mut self, value: &Spanned<i64>, range: RangeInclusive<i64>) -> T
+    pub(super) fn number<T>(&mut self, value: &Spanned<i64>, range: RangeInclusive<i64>) -> T
     where
         T: TryFrom<i64> + Default,
     {
@@ -180,7 +181,11 @@ impl Check {
         }
     }
 
-    fn word<T: Copy, const N: usize>(&mut self, value: &Spanned<String>, words: [(&str, T); N]) -> T {
+    pub(super) fn word<T: Copy, const N: usize>(
+        &mut self,
+        value: &Spanned<String>,
+        words: [(&str, T); N],
+    ) -> T {
         let found = words.iter().find(|(word, _)| word == value.get_ref());
         if found.is_none() {
             let known = words.map(|(word, _)| word).join(" or ");
@@ -204,7 +209,7 @@ impl Check {
         value.get_ref().into()
     }
 
-    fn refuse<T>(&mut self, value: &Spanned<T>, text: impl std::fmt::Display) {
+    pub(super) fn refuse<T>(&mut self, value: &Spanned<T>, text: impl std::fmt::Display) {
         self.0.of(value, text);
     }
 }

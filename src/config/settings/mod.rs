@@ -5,6 +5,7 @@
 //! value, or names all that is wrong, each with file, line and key. Whether paths exist and addresses are
 //! free is found by those who open them.
 
+mod bus;
 mod check;
 mod layers;
 mod raw;
@@ -19,6 +20,7 @@ use std::{
 
 use super::{environment::Environment, fault::Faults, secret::SecretRef};
 use crate::domain::retry;
+pub use bus::{Backend, Bus};
 use layers::{Layers, Source};
 
 /// The default file: documentation and defaults in one.
@@ -47,6 +49,8 @@ pub struct Settings {
     pub intake: Intake,
     /// The store.
     pub store: Store,
+    /// The bus.
+    pub bus: Bus,
     /// Handing work out.
     pub dispatch: Dispatch,
     /// Trying again.

@@ -18,7 +18,7 @@ demo: ## Build and run the main job: real messages from end to end, checked
 test: tools ## Check formatting and lints, run every test
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	$(CARGO) test --locked
+	deploy/services/run $(CARGO) test --locked
 
 bench: ## Measure the hub against the limits of this machine
 	$(CARGO) build --release --locked

@@ -13,6 +13,7 @@ mod harness;
 mod in_order;
 mod never_silent;
 mod papers;
+mod rabbitmq;
 mod right_level;
 mod same_twice_is_once;
 mod source;

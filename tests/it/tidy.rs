@@ -27,11 +27,13 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Concrete backends, which only `app` may name from outside their room.
-const BACKENDS: [&str; 2] = ["store::sqlite", "bus::local"];
+const BACKENDS: [&str; 3] = ["store::sqlite", "bus::local", "bus::rabbitmq"];
 
 /// Crates whose types stop at a door, and the doors.
-const DOORS: [(&str, &[&str]); 7] = [
+const DOORS: [(&str, &[&str]); 9] = [
     ("rusqlite", &["src/store/sqlite/"]),
+    ("lapin", &["src/bus/rabbitmq/"]),
+    ("backoff", &["src/task/retry.rs"]),
     ("reqwest", &["src/connector/", "src/cli/"]),
     ("axum", &["src/api/", "src/cli/demo/"]),
     ("minijinja", &["src/mapping/", "src/cli/demo/"]),

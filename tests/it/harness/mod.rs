@@ -5,6 +5,7 @@ pub(crate) mod broker;
 pub(crate) mod clock;
 pub(crate) mod department;
 pub(crate) mod hub;
+pub(crate) mod line;
 pub(crate) mod sample;
 pub(crate) mod sender;
 pub(crate) mod steps;

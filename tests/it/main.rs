@@ -19,3 +19,4 @@ mod same_twice_is_once;
 mod source;
 mod tidy;
 mod unknown_is_said;
+mod workers;

@@ -131,6 +131,17 @@ impl Hub {
         status.unwrap().code().unwrap()
     }
 
+    /// Processor time it has used so far: what it did, whatever else the machine had to do meanwhile.
+    pub(crate) fn cpu(&self) -> Duration {
+        /// The kernel's clock ticks, of which every Linux has a hundred a second.
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // The second field is the program's name in brackets, which may hold blanks.
+        let (_, rest) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<_> = rest.split_whitespace().collect();
+        TICK * (fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap())
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()

@@ -8,6 +8,7 @@ mod at_least_once_with_an_id;
 mod contract;
 mod demo;
 mod demo_data;
+mod dispatch;
 mod failure_is_evidence_too;
 mod harness;
 mod in_order;

@@ -19,7 +19,7 @@ use crate::{
         seal::Sealer,
     },
     port::{clock::Clock, store::Store},
-    store::sqlite::SqliteStore,
+    store::{directory, sqlite::SqliteStore},
     task::Failure,
 };
 
@@ -34,7 +34,7 @@ pub enum Holder {
 
 /// Looks who works on the configured data directory.
 pub fn holder(settings: &Settings) -> Result<Holder, Error> {
-    let held = SqliteStore::is_held(&settings.paths.data)?;
+    let held = directory::is_held(&settings.paths.data)?;
     Ok(if held { Holder::Another } else { Holder::Nobody })
 }
 

@@ -6,9 +6,20 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{
-    SqliteStore, change::Change, effect, error::why_unfit, history, insert, tally::Tally, writer::Care,
+    SqliteStore,
+    change::{Change, Open},
+    effect,
+    error::why_unfit,
+    history, insert,
+    writer::Care,
 };
-use crate::port::store::{Accept, Acceptance, Effect, Error, Verdict};
+use crate::{
+    port::store::{Accept, Acceptance, Effect, Error, Verdict},
+    store::{
+        change::{Tally, effect::Applied},
+        verdict,
+    },
+};
 
 #[async_trait]
 impl Accept for SqliteStore {
@@ -30,7 +41,7 @@ fn all(
     let mut tally = Tally::default();
     let mut verdicts = Vec::with_capacity(acceptances.len());
     for acceptance in acceptances {
-        let mut change = Change::new(connection, now);
+        let mut change = Change::new(Open(connection), now);
         let verdict = match care {
             Care::Together if !may_move(acceptance) => one(&mut change, acceptance)?,
             Care::Together => undone_if_moved(&mut change, acceptance)?,
@@ -54,7 +65,7 @@ fn may_move(acceptance: &Acceptance) -> bool {
 }
 
 fn undone_if_moved(change: &mut Change<'_>, acceptance: &Acceptance) -> Result<Verdict, Error> {
-    let connection = change.connection;
+    let connection = change.rows.0;
     connection.prepare_cached("SAVEPOINT acceptance")?.execute([])?;
     let verdict = one(change, acceptance)?;
     if verdict == Verdict::Moved {
@@ -66,7 +77,7 @@ fn undone_if_moved(change: &mut Change<'_>, acceptance: &Acceptance) -> Result<V
 
 /// One at fault is taken back and said; the others go on.
 fn guarded(change: &mut Change<'_>, acceptance: &Acceptance) -> Result<Verdict, Error> {
-    let connection = change.connection;
+    let connection = change.rows.0;
     connection.execute_batch("SAVEPOINT guarded")?;
     let verdict = match undone_if_moved(change, acceptance) {
         Ok(verdict) => verdict,
@@ -83,18 +94,18 @@ fn guarded(change: &mut Change<'_>, acceptance: &Acceptance) -> Result<Verdict, 
 }
 
 fn one(change: &mut Change<'_>, acceptance: &Acceptance) -> Result<Verdict, Error> {
-    if let Some(verdict) = refused(change.connection, acceptance)? {
+    if let Some(verdict) = refused(change.rows.0, acceptance)? {
         return Ok(verdict);
     }
     let message = insert::message(change, acceptance)?;
     for effect in &acceptance.effects {
-        if effect::apply(change, acceptance, effect)? == effect::Applied::Moved {
+        if effect::apply(change, acceptance, effect)? == Applied::Moved {
             return Ok(Verdict::Moved);
         }
     }
     insert::deliveries(change, message, acceptance)?;
-    insert::obligations(change.connection, message, acceptance)?;
-    insert::entries(change.connection, &acceptance.entries)?;
+    insert::obligations(change.rows.0, message, acceptance)?;
+    insert::entries(change.rows.0, &acceptance.entries)?;
     Ok(Verdict::Accepted { ready: change.take_ready() })
 }
 
@@ -105,29 +116,5 @@ fn refused(connection: &Connection, acceptance: &Acceptance) -> Result<Option<Ve
         .query_row(params![key.business_key, key.kind.as_str(), key.organisation.as_str()], |row| {
             row.get(0)
         })?;
-    let Some(highest) = highest else {
-        return Ok(acceptance.known_revision.map(|_| Verdict::Moved));
-    };
-    if highest >= acceptance.revision
-        && let Some(stands) = standing_key(connection, acceptance)?
-    {
-        return Ok(Some(stands));
-    }
-    if highest > acceptance.revision {
-        return Ok(Some(Verdict::Stale { highest }));
-    }
-    Ok((acceptance.known_revision != Some(highest)).then_some(Verdict::Moved))
-}
-
-fn standing_key(connection: &Connection, acceptance: &Acceptance) -> Result<Option<Verdict>, Error> {
-    let standing = history::standing(connection, &acceptance.key, acceptance.revision)?;
-    Ok(standing.map(|standing| {
-        let same = standing.received_digest == acceptance.received_digest
-            || standing.content_digest == acceptance.content_digest;
-        if same {
-            Verdict::Duplicate { message: standing.message, receipt: standing.receipt }
-        } else {
-            Verdict::Conflict { message: standing.message }
-        }
-    }))
+    verdict::refused(acceptance, highest, || history::standing(connection, key, acceptance.revision))
 }

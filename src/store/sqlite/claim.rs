@@ -5,7 +5,6 @@ use rusqlite::{Connection, Row, params};
 
 use super::{
     error::number,
-    tally::{Bucket, Tally},
     value::{Columns as _, Id, Time},
 };
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
         bus::{LeaseToken, Work},
         store::{Claim, Error, ExpiredLease, Waiting, Want},
     },
+    store::change::{Bucket, Tally},
 };
 
 /// Leases what is wanted and due.

@@ -5,29 +5,24 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::params;
 
 use super::{
-    change::{Change, End},
+    change::Change,
     error::unfit,
     insert,
-    standing::{Mode, Standing, message_number},
+    standing::message_number,
     value::{Columns as _, Time},
 };
 use crate::{
     domain::{
-        delivery::{Acknowledgement, Transport},
+        delivery::Acknowledgement,
         id::{DeliveryId, MessageId, OrganisationId},
         obligation::Duty,
     },
     port::store::{Acceptance, Effect, Error, NewEntry},
+    store::change::{
+        Standing,
+        effect::{self, Applied},
+    },
 };
-
-/// Whether an effect could be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Applied {
-    /// Done.
-    Done,
-    /// What is stored is not what routing knew; nothing of the acceptance may stay.
-    Moved,
-}
 
 /// Does one effect.
 pub(super) fn apply(
@@ -37,13 +32,19 @@ pub(super) fn apply(
 ) -> Result<Applied, Error> {
     match effect {
         Effect::Acknowledge { delivery, acknowledgement } => {
-            acknowledge(change, *delivery, *acknowledgement)?;
+            let standing = standing_of(change, *delivery)?;
+            effect::acknowledge(change, &standing, *acknowledgement)?;
         }
-        Effect::ConfirmRelay { delivery } => return confirm(change, *delivery),
+        Effect::ConfirmRelay { delivery } => {
+            return match Standing::of(change.rows.0, *delivery)? {
+                Some(standing) => effect::confirm(change, &standing),
+                None => Ok(Applied::Moved),
+            };
+        }
         Effect::Answer { message, organisation, duties } => answer(change, *message, organisation, duties)?,
         Effect::Supersede { deliveries } => return supersede(change, acceptance, deliveries),
         Effect::Licence { licence, issuer } => {
-            change.connection.prepare_cached(include_str!("sql/licence_keep.sql"))?.execute(params![
+            change.rows.0.prepare_cached(include_str!("sql/licence_keep.sql"))?.execute(params![
                 licence.kind,
                 licence.number,
                 issuer.as_str()
@@ -53,28 +54,8 @@ pub(super) fn apply(
     Ok(Applied::Done)
 }
 
-fn acknowledge(change: &mut Change<'_>, id: DeliveryId, said: Acknowledgement) -> Result<(), Error> {
-    let standing = Standing::of(change.connection, id)?.ok_or_else(|| unfit(format!("no delivery {id}")))?;
-    change.meet(standing.number, Duty::Sign)?;
-    let undoes_answer =
-        said == Acknowledgement::Signed && standing.acknowledgement == Acknowledgement::Answered;
-    let said = if undoes_answer { standing.acknowledgement } else { said };
-    change.acknowledge(&standing, said)
-}
-
-fn confirm(change: &mut Change<'_>, id: DeliveryId) -> Result<Applied, Error> {
-    let Some(standing) = Standing::of(change.connection, id)? else { return Ok(Applied::Moved) };
-    match standing.hold {
-        Some(hold)
-            if standing.state == Transport::Held
-                && hold.mode == Mode::Confirm
-                && change.may_follow(&hold)? =>
-        {
-            change.release(&standing)?;
-            Ok(Applied::Done)
-        }
-        _ => Ok(Applied::Moved),
-    }
+fn standing_of(change: &Change<'_>, id: DeliveryId) -> Result<Standing, Error> {
+    Standing::of(change.rows.0, id)?.ok_or_else(|| unfit(format!("no delivery {id}")))
 }
 
 fn answer(
@@ -83,18 +64,19 @@ fn answer(
     organisation: &OrganisationId,
     duties: &[Duty],
 ) -> Result<(), Error> {
-    let number = message_number(change.connection, message.0)?
-        .ok_or_else(|| unfit(format!("no message {message}")))?;
+    let number =
+        message_number(change.rows.0, message.0)?.ok_or_else(|| unfit(format!("no message {message}")))?;
     let deliveries: Vec<i64> = change
-        .connection
+        .rows
+        .0
         .prepare_cached(include_str!("sql/delivery_at_organisation.sql"))?
         .query_map(params![number, organisation.as_str()], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for delivery in deliveries {
-        let standing = Standing::at(change.connection, delivery)?;
+        let standing = Standing::at(change.rows.0, delivery)?;
         change.acknowledge(&standing, Acknowledgement::Answered)?;
     }
-    let mut meet = change.connection.prepare_cached(include_str!("sql/obligation_answer.sql"))?;
+    let mut meet = change.rows.0.prepare_cached(include_str!("sql/obligation_answer.sql"))?;
     for duty in duties {
         meet.execute(params![number, organisation.as_str(), duty.as_str(), Time(change.now)])?;
     }
@@ -108,7 +90,8 @@ fn supersede(
 ) -> Result<Applied, Error> {
     let key = &acceptance.key;
     let stale: Vec<DeliveryId> = change
-        .connection
+        .rows
+        .0
         .prepare_cached(include_str!("sql/delivery_superseded.sql"))?
         .query_map(
             params![key.business_key, key.kind.as_str(), key.organisation.as_str(), acceptance.revision],
@@ -120,17 +103,9 @@ fn supersede(
         return Ok(Applied::Moved);
     }
     for id in stale {
-        let standing =
-            Standing::of(change.connection, id)?.ok_or_else(|| unfit(format!("no delivery {id}")))?;
-        let end = End {
-            state: Transport::Superseded,
-            handed_over_at: None,
-            document: None,
-            detail: standing.detail.as_deref(),
-            attempts: standing.attempts,
-        };
-        change.end(&standing, &end)?;
-        insert::entries(change.connection, entries.get(&id).copied())?;
+        let standing = standing_of(change, id)?;
+        effect::supersede(change, &standing)?;
+        insert::entries(change.rows.0, entries.get(&id).copied())?;
     }
     Ok(Applied::Done)
 }

@@ -7,9 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     change::Change,
     error::number,
-    standing::{Lane, Mode, Standing, number_of},
-    tally::Bucket,
-    value::{self, Day, Id, Time},
+    standing::number_of,
+    value::{Day, Id, Time},
 };
 use crate::{
     domain::{
@@ -19,11 +18,15 @@ use crate::{
         obligation::ObligationState,
     },
     port::store::{Acceptance, Error, Moment, NewDelivery, NewEntry, NewState},
+    store::{
+        change::{Bucket, Lane, Mode, Standing},
+        words,
+    },
 };
 
 /// Writes key and message and returns their row.
 pub(super) fn message(change: &Change<'_>, acceptance: &Acceptance) -> Result<i64, Error> {
-    let connection = change.connection;
+    let connection = change.rows.0;
     connection.prepare_cached(include_str!("sql/key_insert.sql"))?.execute(params![
         Id(acceptance.id.0),
         acceptance.key.business_key,
@@ -58,7 +61,7 @@ pub(super) fn deliveries(
         return Ok(());
     }
     let count: i64 = number(acceptance.deliveries.len())?;
-    let (order_key, last) = take(change.connection, acceptance.order_key.as_str(), count)?;
+    let (order_key, last) = take(change.rows.0, acceptance.order_key.as_str(), count)?;
     for (sequence, new) in (last + 1..).zip(&acceptance.deliveries) {
         delivery(change, new, &Place { message, order_key, sequence })?;
     }
@@ -105,11 +108,11 @@ pub(super) fn obligations(
             obligation.organisation.as_str(),
             obligation.duty.as_str(),
             Day(obligation.due),
-            value::calendar(obligation.calendar),
-            value::term(obligation.term),
+            words::calendar(obligation.calendar),
+            words::term(obligation.term),
             obligation.rule.as_str(),
             obligation.basis,
-            value::obligation_state(ObligationState::Open),
+            words::obligation_state(ObligationState::Open),
         ])?;
     }
     Ok(())
@@ -170,11 +173,11 @@ struct Start<'a> {
 }
 
 fn delivery(change: &mut Change<'_>, new: &NewDelivery, place: &Place) -> Result<(), Error> {
-    let start = start(change.connection, new)?;
+    let start = start(change.rows.0, new)?;
     let delivery = write_delivery(change, new, place, start.hold)?;
     let lane = new.endpoint.clone().map(|endpoint| Lane { order_key: place.order_key, endpoint });
-    let claimable = start.state == Transport::Ready && is_free(change.connection, lane.as_ref())?;
-    change.connection.prepare_cached(include_str!("sql/open_insert.sql"))?.execute(params![
+    let claimable = start.state == Transport::Ready && is_free(change.rows.0, lane.as_ref())?;
+    change.rows.0.prepare_cached(include_str!("sql/open_insert.sql"))?.execute(params![
         delivery,
         new.endpoint.as_ref().map(EndpointId::as_str),
         place.order_key,
@@ -217,20 +220,16 @@ fn write_delivery(
     place: &Place,
     hold: Option<(i64, Moment, &Relay)>,
 ) -> Result<i64, Error> {
-    let (mode, authorisation) = match hold {
-        None => (None, None),
-        Some((.., Relay::OwnSystem)) => (Some("own_system"), None),
-        Some((.., Relay::Confirm)) => (Some("confirm"), None),
-        Some((.., Relay::StandingAuthorisation { document })) => {
-            (Some("standing_authorisation"), Some(document))
-        }
+    let authorisation = match hold {
+        Some((.., Relay::StandingAuthorisation { document })) => Some(document),
+        _ => None,
     };
-    change.connection.prepare_cached(include_str!("sql/delivery_insert.sql"))?.execute(params![
+    change.rows.0.prepare_cached(include_str!("sql/delivery_insert.sql"))?.execute(params![
         Id(new.id.0),
         place.message,
         new.organisation.as_ref().map(OrganisationId::as_str),
         new.endpoint.as_ref().map(EndpointId::as_str),
-        value::part(new.part),
+        words::part(new.part),
         new.share,
         new.on_behalf_of.as_ref().map(OrganisationId::as_str),
         new.rule.as_str(),
@@ -239,11 +238,11 @@ fn write_delivery(
         Time(change.now),
         hold.map(|(first_hop, ..)| first_hop),
         hold.map(|(_, moment, _)| moment.as_str()),
-        mode,
+        hold.map(|(.., relay)| words::relay(relay)),
         authorisation,
-        value::redaction(new.redaction),
+        words::redaction(new.redaction),
     ])?;
-    Ok(change.connection.last_insert_rowid())
+    Ok(change.rows.0.last_insert_rowid())
 }
 
 /// Whether a lane has nothing open, so that a new delivery heads it.
@@ -256,7 +255,7 @@ fn is_free(connection: &Connection, lane: Option<&Lane>) -> Result<bool, Error> 
 
 /// A second hop whose first hop has reached its moment long ago waits for nothing.
 fn follow_at_once(change: &mut Change<'_>, delivery: i64) -> Result<(), Error> {
-    let standing = Standing::at(change.connection, delivery)?;
+    let standing = Standing::at(change.rows.0, delivery)?;
     if let Some(hold) = standing.hold
         && hold.mode == Mode::StandingAuthorisation
         && change.may_follow(&hold)?

@@ -29,14 +29,13 @@ mod trail;
 mod value;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use directory::Directory;
 use error::of_file;
 use readers::Readers;
 use writer::Writer;
 
-use crate::port::store::Error;
+use crate::{port::store::Error, store::directory::Directory};
 
 /// How the store is opened.
 #[derive(Clone, Debug)]
@@ -85,7 +84,7 @@ impl SqliteStore {
     /// wrote it.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let directory = Directory::lock(&options.directory)?;
-        let path = directory.database();
+        let path = directory::database(&options.directory);
         let mut connection = connection::writer(&path, options)?;
         migrate::apply(&mut connection)?;
         let readers = (0..options.readers.max(1))
@@ -109,14 +108,6 @@ impl SqliteStore {
         let readers =
             Readers::start(vec![connection], options.queue_limit).map_err(|error| of_file(&path, error))?;
         Ok(Self { readers, writer: Writer::none() })
-    }
-
-    /// Whether a process holds the directory now. What is not there is held by nobody.
-    ///
-    /// # Errors
-    /// [`Error::Backend`] when it may not be looked at.
-    pub fn is_held(directory: &Path) -> Result<bool, Error> {
-        directory::is_held(directory)
     }
 
     /// Takes no more, finishes what is queued, moves the log into the database and frees the directory.

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{
-    change::{Change, End, Place},
+    change::{Change, Open},
     insert,
-    standing::{Hold, Mode, Standing},
 };
 use crate::{
-    domain::{decision::ParkReason, delivery::Transport, id::DeliveryId},
-    port::store::{Error, NewEntry, NotConfirmable, NotPossible, Operated, Operation},
+    domain::id::DeliveryId,
+    port::store::{Error, NewEntry, NotPossible, Operated, Operation},
+    store::change::{Standing, operate},
 };
 
 /// Does it, and writes the entry, or says why it cannot be done.
@@ -24,106 +24,13 @@ pub(super) fn operate(
     let Some(standing) = Standing::of(connection, delivery)? else {
         return Ok(Err(NotPossible::Unknown(delivery)));
     };
-    let mut change = Change::new(connection, now);
-    if let Err(not_possible) = allowed(&change, delivery, &standing, operation)? {
+    let mut change = Change::new(Open(connection), now);
+    if let Err(not_possible) = operate::operate(&mut change, delivery, &standing, operation)? {
         return Ok(Err(not_possible));
     }
-    apply(&mut change, &standing, operation)?;
     insert::entries(connection, [entry])?;
     let ready = change.take_ready();
     change.tally.write(connection)?;
     let to = Standing::at(connection, standing.number)?.state;
     Ok(Ok(Operated { from: standing.state, to, ready }))
-}
-
-fn allowed(
-    change: &Change<'_>,
-    delivery: DeliveryId,
-    standing: &Standing,
-    operation: &Operation,
-) -> Result<Result<(), NotPossible>, Error> {
-    let (state, needs) = (standing.state, operation.from());
-    if !needs.contains(&state) {
-        return Ok(Err(NotPossible::State { delivery, state, needs }));
-    }
-    if *operation == Operation::Retry && standing.lane.is_none() {
-        return Ok(Err(NotPossible::NoEndpoint(delivery)));
-    }
-    if *operation == Operation::ConfirmRelay
-        && let Some(because) = not_confirmable(change, standing)?
-    {
-        return Ok(Err(NotPossible::Relay { delivery, because }));
-    }
-    Ok(Ok(()))
-}
-
-fn not_confirmable(change: &Change<'_>, standing: &Standing) -> Result<Option<NotConfirmable>, Error> {
-    let Some(hold) = standing.hold else { return Ok(Some(NotConfirmable::NoSecondHop)) };
-    Ok(match hold.mode {
-        Mode::OwnSystem => Some(NotConfirmable::OwnSystem),
-        Mode::Confirm | Mode::StandingAuthorisation if change.may_follow(&hold)? => None,
-        Mode::Confirm | Mode::StandingAuthorisation => Some(NotConfirmable::TooEarly),
-    })
-}
-
-fn apply(change: &mut Change<'_>, standing: &Standing, operation: &Operation) -> Result<(), Error> {
-    match operation {
-        Operation::Retry => retry(change, standing),
-        Operation::Park { reason } => change.place(
-            standing,
-            &Place {
-                state: Transport::Parked,
-                at: change.now,
-                reason: Some(ParkReason::ByOperator),
-                detail: Some(reason),
-                attempts: standing.attempts,
-                first_attempt_at: standing.first_attempt_at,
-                released: standing.hold.is_none_or(|hold| hold.released),
-            },
-        ),
-        Operation::Skip => end(change, standing, Transport::Skipped, None),
-        Operation::Withdraw => end(change, standing, Transport::Withdrawn, None),
-        Operation::ServeOffline { document } => {
-            end(change, standing, Transport::ServedOffline, Some(document))
-        }
-        Operation::ConfirmRelay => change.release(standing),
-    }
-}
-
-fn end(
-    change: &mut Change<'_>,
-    standing: &Standing,
-    state: Transport,
-    document: Option<&str>,
-) -> Result<(), Error> {
-    let end = End {
-        state,
-        handed_over_at: None,
-        document,
-        detail: standing.detail.as_deref(),
-        attempts: standing.attempts,
-    };
-    change.end(standing, &end)
-}
-
-/// A second hop that was stopped while it waited goes on waiting: a retry is no confirmation.
-fn retry(change: &mut Change<'_>, standing: &Standing) -> Result<(), Error> {
-    let waits = standing.hold.filter(|hold| !hold.released);
-    let place = Place {
-        state: if waits.is_some() { Transport::Held } else { Transport::Ready },
-        at: change.now,
-        reason: None,
-        detail: None,
-        attempts: 0,
-        first_attempt_at: None,
-        released: waits.is_none(),
-    };
-    change.place(standing, &place)?;
-    if let Some(hold @ Hold { mode: Mode::StandingAuthorisation, .. }) = waits
-        && change.may_follow(&hold)?
-    {
-        let held = Standing::at(change.connection, standing.number)?;
-        change.release(&held)?;
-    }
-    Ok(())
 }

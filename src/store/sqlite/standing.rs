@@ -1,83 +1,17 @@
 //! How one delivery stands, read inside the transaction that changes it.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
     error::unfit,
-    tally::Bucket,
     value::{Columns as _, Id},
 };
 use crate::{
-    domain::{
-        delivery::{Acknowledgement, Transport},
-        id::{DeliveryId, EndpointId},
-    },
-    port::store::{Error, Moment},
+    domain::id::DeliveryId,
+    port::store::Error,
+    store::change::{Hold, Lane, Standing},
 };
-
-/// One delivery.
-#[derive(Clone, Debug)]
-pub(super) struct Standing {
-    /// Its row.
-    pub(super) number: i64,
-    /// Recipient.
-    pub(super) organisation: Option<String>,
-    /// Its lane, where it is in one.
-    pub(super) lane: Option<Lane>,
-    /// When it was created.
-    pub(super) created_at: Timestamp,
-    /// Transport.
-    pub(super) state: Transport,
-    /// Acknowledgement.
-    pub(super) acknowledgement: Acknowledgement,
-    /// Counted attempts since it was last told to start again.
-    pub(super) attempts: u32,
-    /// When the first of them began.
-    pub(super) first_attempt_at: Option<Timestamp>,
-    /// The latest lease given, 0 for none.
-    pub(super) lease: u64,
-    /// Last detail, in words.
-    pub(super) detail: Option<String>,
-    /// What it waits for, or waited for.
-    pub(super) hold: Option<Hold>,
-}
-
-/// A lane: one endpoint and one order key.
-#[derive(Clone, Debug)]
-pub(super) struct Lane {
-    /// Row of the order key.
-    pub(super) order_key: i64,
-    /// Endpoint.
-    pub(super) endpoint: EndpointId,
-}
-
-/// Why a second hop is held.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hold {
-    /// Row of the first hop.
-    pub(super) first_hop: i64,
-    /// The moment it waits for.
-    pub(super) moment: Moment,
-    /// How it is let go.
-    pub(super) mode: Mode,
-    /// Whether it has been let go.
-    pub(super) released: bool,
-}
-
-/// The mode of a [`crate::domain::decision::Relay`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Mode {
-    /// In the supervisor's own system.
-    OwnSystem,
-    /// By a person's word.
-    Confirm,
-    /// By 代推授权.
-    StandingAuthorisation,
-}
 
 impl Standing {
     /// By id.
@@ -89,23 +23,6 @@ impl Standing {
     pub(super) fn at(connection: &Connection, number: i64) -> Result<Self, Error> {
         Self::read(connection, concat!(include_str!("sql/standing.sql"), "WHERE d.number = ?1"), &number)?
             .ok_or_else(|| unfit(format!("no delivery in row {number}")))
-    }
-
-    /// What it is counted under.
-    pub(super) fn bucket(&self) -> Bucket {
-        Bucket { state: self.state, acknowledgement: self.acknowledgement, attempts: self.attempts }
-    }
-
-    /// Whether a second hop may follow it. A returned one lets none go; paper stands for both moments.
-    pub(super) fn has_reached(&self, moment: Moment) -> bool {
-        if self.state == Transport::ServedOffline {
-            return true;
-        }
-        match (moment, self.acknowledgement) {
-            (_, Acknowledgement::Returned) => false,
-            (Moment::HandedOver, _) => self.state == Transport::Delivered,
-            (Moment::Signed, acknowledgement) => acknowledgement != Acknowledgement::None,
-        }
     }
 
     fn read(connection: &Connection, sql: &'static str, key: &dyn ToSql) -> Result<Option<Self>, Error> {

@@ -8,11 +8,6 @@ use rusqlite::{
 use serde::de::{DeserializeOwned, IntoDeserializer as _, value::Error as WordError};
 use uuid::Uuid;
 
-use crate::domain::{
-    decision::{Part, Redaction},
-    obligation::{CalendarBasis, ObligationState, Term},
-};
-
 /// An id as 16 bytes.
 pub(super) struct Id(pub(super) Uuid);
 
@@ -119,81 +114,12 @@ impl Columns for Row<'_> {
     }
 }
 
-/// The word of a redaction.
-pub(super) fn redaction(redaction: Redaction) -> &'static str {
-    match redaction {
-        Redaction::None => "none",
-        Redaction::PersonalNumbers => "personal_numbers",
-    }
-}
-
-/// The word of a part.
-pub(super) fn part(part: Part) -> &'static str {
-    match part {
-        Part::Lead => "lead",
-        Part::Assist => "assist",
-        Part::Informed => "informed",
-    }
-}
-
-/// The word of a calendar's basis.
-pub(super) fn calendar(basis: CalendarBasis) -> &'static str {
-    match basis {
-        CalendarBasis::Published => "published",
-        CalendarBasis::Assumed => "assumed",
-    }
-}
-
-/// The word of a term's basis.
-pub(super) fn term(term: Term) -> &'static str {
-    match term {
-        Term::Stated => "stated",
-        Term::Assumed => "assumed",
-    }
-}
-
-/// The word of an obligation's state.
-pub(super) fn obligation_state(state: ObligationState) -> &'static str {
-    match state {
-        ObligationState::Open => "open",
-        ObligationState::Met => "met",
-        ObligationState::Released => "released",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fmt::Debug;
-
     use rusqlite::{Connection, params};
-    use serde::Serialize;
 
     use super::*;
-
-    fn same_as_serde<T: Serialize + DeserializeOwned + PartialEq + Debug + Copy>(value: T, word: &str) {
-        assert_eq!(serde_json::to_value(value).unwrap(), word);
-        let read = Word::<T>::column_result(ValueRef::Text(word.as_bytes())).unwrap();
-        assert_eq!(read.0, value);
-    }
-
-    #[test]
-    fn the_words_written_are_the_words_read() {
-        for value in [Redaction::None, Redaction::PersonalNumbers] {
-            same_as_serde(value, redaction(value));
-        }
-        for value in [Part::Lead, Part::Assist, Part::Informed] {
-            same_as_serde(value, part(value));
-        }
-        for value in [CalendarBasis::Published, CalendarBasis::Assumed] {
-            same_as_serde(value, calendar(value));
-        }
-        for value in [Term::Stated, Term::Assumed] {
-            same_as_serde(value, term(value));
-        }
-        for value in [ObligationState::Open, ObligationState::Met, ObligationState::Released] {
-            same_as_serde(value, obligation_state(value));
-        }
-    }
+    use crate::domain::decision::Part;
 
     #[test]
     fn an_unknown_word_is_an_error_and_not_a_default() {

@@ -14,8 +14,8 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{connection, directory::Directory};
-use crate::port::store::Error;
+use super::connection;
+use crate::{port::store::Error, store::directory::Directory};
 
 /// How a request is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-# Liandong (联动). Needs a Rust toolchain, a C compiler and make; nothing else.
+# Liandong (联动). Needs a Rust toolchain, a C compiler and make; the tests also PostgreSQL and RabbitMQ, which
+# deploy/services installs from the distribution where they are missing.
 #
 # ARGS hands options on:  make demo ARGS=--keep   make bench ARGS=--help
 
@@ -18,7 +19,7 @@ demo: ## Build and run the main job: real messages from end to end, checked
 test: tools ## Check formatting and lints, run every test
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	$(CARGO) test --locked
+	deploy/services/run $(CARGO) test --locked
 
 bench: ## Measure the hub against the limits of this machine
 	$(CARGO) build --release --locked

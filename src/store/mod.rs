@@ -6,6 +6,7 @@
 mod change;
 pub mod directory;
 mod fault;
+pub mod postgres;
 pub mod sqlite;
 mod verdict;
 mod words;

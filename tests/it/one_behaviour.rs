@@ -20,7 +20,7 @@ struct Port {
 const PORTS: [Port; 2] = [
     Port {
         room: "store",
-        backends: &["sqlite"],
+        backends: &["postgres", "sqlite"],
         suites: &[
             "store_accept",
             "store_access",

@@ -27,11 +27,13 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Concrete backends, which only `app` may name from outside their room.
-const BACKENDS: [&str; 2] = ["store::sqlite", "bus::local"];
+const BACKENDS: [&str; 3] = ["store::sqlite", "store::postgres", "bus::local"];
 
 /// Crates whose types stop at a door, and the doors.
-const DOORS: [(&str, &[&str]); 7] = [
+const DOORS: [(&str, &[&str]); 9] = [
     ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
+    ("tokio_postgres", &["src/store/postgres/"]),
+    ("deadpool_postgres", &["src/store/postgres/"]),
     ("reqwest", &["src/connector/", "src/cli/"]),
     ("axum", &["src/api/", "src/cli/demo/", "src/cli/bench/"]),
     ("minijinja", &["src/mapping/", "src/cli/demo/"]),

@@ -20,6 +20,15 @@ macro_rules! on_every_backend {
                 }
             )+
         }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(&crate::contract::backend::Postgres::new()).await;
+                }
+            )+
+        }
     };
 }
 
@@ -48,6 +57,9 @@ mod store_effects;
 mod store_hops;
 mod store_lanes;
 mod store_operate;
+mod store_postgres;
+mod store_postgres_faults;
+mod store_postgres_hubs;
 mod store_query;
 mod store_settle;
 mod store_sqlite;

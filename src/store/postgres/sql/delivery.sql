@@ -1,0 +1,9 @@
+SELECT d.id, k.id AS message, k.organisation, k.kind, k.business_key, d.organisation AS recipient, d.endpoint, d.part,
+       d.on_behalf_of, d.rule, coalesce(o.state, e.final_state) AS state, d.acknowledgement, d.lane_sequence,
+       coalesce(o.attempts, e.attempts) AS attempts, d.created_at, o.next_attempt_at, o.park_reason,
+       coalesce(o.detail, e.detail) AS detail, e.handed_over_at, d.acknowledged_at, e.document, f.id AS after
+FROM delivery d
+JOIN message_key k ON k.number = d.message
+LEFT JOIN open_delivery o ON o.number = d.number
+LEFT JOIN delivery_end e ON e.number = d.number
+LEFT JOIN delivery f ON f.number = d.first_hop

@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Error, adapters, load};
+use super::{
+    Error, adapters, load,
+    shelf::{Opening, Shelf},
+};
 use crate::{
     api::http::{Counter, Grants, ask},
     config::{environment::Environment, settings::Settings},
@@ -19,7 +22,7 @@ use crate::{
         seal::Sealer,
     },
     port::{clock::Clock, store::Store},
-    store::{directory, sqlite::SqliteStore},
+    store::directory,
     task::Failure,
 };
 
@@ -41,16 +44,21 @@ pub fn holder(settings: &Settings) -> Result<Holder, Error> {
 /// The store of a stopped hub.
 #[derive(Debug)]
 pub struct Stopped {
-    store: Arc<SqliteStore>,
+    store: Shelf,
     counter: Counter,
     sealer: Option<Sealer>,
 }
 
 impl Stopped {
     /// Opens it for look-ups; nothing is locked or made.
-    pub fn look(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let store = Arc::new(load::look_into_store(settings)?);
-        let counter = counter(&store, clock, HashSet::new());
+    pub async fn look(
+        settings: &Settings,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let opening = Opening::new(settings, environment, clock);
+        let store = Shelf::look(&opening).await?;
+        let counter = counter(&store, opening.clock(), HashSet::new());
         Ok(Self { store, counter, sealer: None })
     }
 
@@ -62,10 +70,12 @@ impl Stopped {
     ) -> Result<Self, Error> {
         let endpoints = adapters::load(settings, environment)?.endpoints();
         let origin = load::origin(settings)?;
-        let store = Arc::new(load::open_existing_store(settings).await?);
+        let opening = Opening::new(settings, environment, clock);
+        let store = Shelf::open_existing(&opening).await?;
+        let clock = opening.clock();
         let signer = load::signer(settings)?;
         let sealer = Sealer {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: store.store(),
             clock: Arc::clone(&clock),
             signer,
             origin,
@@ -101,8 +111,8 @@ impl Stopped {
     }
 }
 
-fn counter(store: &Arc<SqliteStore>, clock: Arc<dyn Clock>, endpoints: HashSet<EndpointId>) -> Counter {
-    let store = Arc::clone(store) as Arc<dyn Store>;
+fn counter(store: &Shelf, clock: Arc<dyn Clock>, endpoints: HashSet<EndpointId>) -> Counter {
+    let store: Arc<dyn Store> = store.store();
     let desk = Arc::new(Desk::new(HashMap::new()));
     let office = Office { store: Arc::clone(&store), clock, desk, endpoints };
     Counter { operations: Arc::new(office), store, grants: Arc::new(Grants::new(office::hash_token)) }

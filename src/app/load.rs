@@ -5,7 +5,6 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use jiff::{Timestamp, civil::Date};
@@ -23,54 +22,12 @@ use crate::{
         signer::{Ed25519, PublicKeys, Signer},
     },
     port::store::{Sha256Digest, Store},
-    store::sqlite::{Options, SqliteStore},
     task::Failure,
     worker::Adapter,
 };
 
-/// How often a data directory that is in use is tried again, and how long is waited between: two seconds.
-const TRIES: u32 = 40;
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
-
 /// Name of the content key among the settings of the data directory.
 const CONTENT_KEY: &str = "content_key";
-
-/// Opens the embedded store.
-pub fn open_store(settings: &Settings) -> Result<SqliteStore, crate::port::store::Error> {
-    SqliteStore::open(&options(settings))
-}
-
-fn options(settings: &Settings) -> Options {
-    let mut options = Options::new(&settings.paths.data);
-    options.readers = settings.store.readers;
-    options.queue_limit = settings.store.queue_limit;
-    options
-}
-
-/// Opens the embedded store, waiting a little for a command that has it for a moment.
-pub(super) async fn open_store_soon(settings: &Settings) -> Result<SqliteStore, crate::port::store::Error> {
-    let mut tries = TRIES;
-    loop {
-        match open_store(settings) {
-            Err(crate::port::store::Error::InUse(_)) if tries > 0 => tries -= 1,
-            opened => return opened,
-        }
-        tokio::time::sleep(BETWEEN_TRIES).await;
-    }
-}
-
-/// Opens an embedded store that is there already.
-pub(super) async fn open_existing_store(
-    settings: &Settings,
-) -> Result<SqliteStore, crate::port::store::Error> {
-    look_into_store(settings)?.close().await?;
-    open_store_soon(settings).await
-}
-
-/// Opens what a hub has stored for reading alone, whether or not it runs.
-pub fn look_into_store(settings: &Settings) -> Result<SqliteStore, crate::port::store::Error> {
-    SqliteStore::look(&options(settings))
-}
 
 /// The name of the log.
 pub fn origin(settings: &Settings) -> Result<Origin, Error> {

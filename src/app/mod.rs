@@ -8,6 +8,7 @@ mod adapters;
 pub mod counter;
 mod health;
 pub mod load;
+pub mod shelf;
 pub mod telemetry;
 
 use std::{
@@ -22,6 +23,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use shelf::{Opening, Shelf};
 
 use crate::{
     api::{self, http::Grants},
@@ -42,13 +45,7 @@ use crate::{
         world::{World, Worlds},
     },
     evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
-    port::{
-        bus::Bus,
-        clock::Clock,
-        intake::Intake,
-        store::{Access as _, Store},
-    },
-    store::sqlite::SqliteStore,
+    port::{bus::Bus, clock::Clock, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
 
@@ -97,7 +94,7 @@ pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
 /// A running hub.
 #[derive(Debug)]
 pub struct Hub {
-    store: Arc<SqliteStore>,
+    store: Shelf,
     sealer: Sealer,
     front: Supervisor,
     core: Supervisor,
@@ -134,9 +131,12 @@ pub struct Outside {
 impl Hub {
     /// Loads, checks, opens, binds and runs.
     pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
+        let environment = outside.environment.clone();
+        let opening = Opening::new(settings, &environment, Arc::clone(&outside.clock));
+        let outside = Outside { clock: opening.clock(), ..outside };
         let checked = Checked::new(settings, &outside)?;
-        let store = Arc::new(load::open_store_soon(settings).await?);
-        let base = Base::new(settings, outside, checked, Arc::clone(&store)).await?;
+        let store = Shelf::open(&opening).await?;
+        let base = Base::new(settings, outside, checked, store.clone()).await?;
         let running = base.run(settings).await;
         if running.is_err() {
             store.close().await?;
@@ -151,7 +151,7 @@ impl Hub {
 
     /// The store, to look at.
     pub fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store) as Arc<dyn Store>
+        self.store.store()
     }
 
     /// Operates it from inside the process.
@@ -171,7 +171,7 @@ impl Hub {
 
     /// Lets tokens made or revoked from inside the process take effect.
     pub async fn refresh_grants(&self) -> Result<(), crate::port::store::Error> {
-        self.grants.replace(self.store.grants().await?);
+        self.grants.replace(self.store.store().grants().await?);
         Ok(())
     }
 
@@ -237,7 +237,7 @@ impl Checked {
 
 /// What everything else is built on.
 struct Base {
-    store: Arc<SqliteStore>,
+    store: Shelf,
     shared: Arc<dyn Store>,
     outside: Outside,
     adapters: adapters::Adapters,
@@ -257,10 +257,10 @@ impl Base {
         settings: &Settings,
         outside: Outside,
         checked: Checked,
-        store: Arc<SqliteStore>,
+        store: Shelf,
     ) -> Result<Self, Error> {
         let Checked { adapters, outgoing, policies, world, origin } = checked;
-        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
         let signer = load::signer(settings)?;

@@ -230,10 +230,13 @@ pub(super) enum Hub {
 
 impl Hub {
     /// For look-ups.
-    pub(super) fn to_look(call: &Call<'_>) -> Result<Self, super::Error> {
+    pub(super) async fn to_look(call: &Call<'_>) -> Result<Self, super::Error> {
         match counter::holder(&call.settings)? {
             Holder::Another => Ok(Self::Running(Running::read(&call.settings.paths.data)?)),
-            Holder::Nobody => Ok(Self::Stopped(Stopped::look(&call.settings, Arc::new(SystemClock))?)),
+            Holder::Nobody => {
+                let clock = Arc::new(SystemClock);
+                Ok(Self::Stopped(Stopped::look(&call.settings, &call.environment, clock).await?))
+            }
         }
     }
 

@@ -1,20 +1,23 @@
 //! `liandong seal verify`: checks the sealed trail against its signed checkpoints, streaming. It reads the
 //! store itself, beside a running hub or without one, and changes nothing.
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, Subcommand};
 
 use super::{Call, Error, language::Language, progress::Progress};
 use crate::{
-    app,
+    app::{
+        self,
+        shelf::{Opening, Shelf},
+    },
     engine::audit::{self, Contradiction},
     evidence::{
         checkpoint::Origin,
         seal::{Report, SealCheck},
         signer::PublicKeys,
     },
-    port::store::Store,
+    port::{clock::SystemClock, store::Store},
 };
 
 /// Entries read at a time.
@@ -44,7 +47,8 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     let What::Verify { key, anchor } = arguments.what;
     let anchors = anchor.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let origin = app::load::origin(&call.settings)?;
-    let store = app::load::look_into_store(&call.settings)?;
+    let opening = Opening::new(&call.settings, &call.environment, Arc::new(SystemClock));
+    let shelf = Shelf::look(&opening).await?;
     let keys = match key {
         Some(path) => keys(&path)?,
         None => app::load::public_keys(&call.settings)?,
@@ -54,8 +58,8 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     for anchor in &anchors {
         check.anchor(anchor);
     }
-    let checked = watched(&store, check, call.output.language).await;
-    store.close().await?;
+    let checked = watched(shelf.store().as_ref(), check, call.output.language).await;
+    shelf.close().await?;
     let (report, contradiction) = checked?;
     let seconds = begun.elapsed().as_secs_f64();
     if call.output.is_json() {

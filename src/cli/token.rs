@@ -42,7 +42,7 @@ enum What {
 
 pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     let hub = match &arguments.what {
-        What::List => Hub::to_look(&call)?,
+        What::List => Hub::to_look(&call).await?,
         What::New { .. } | What::Revoke { .. } => Hub::to_operate(&call).await?,
     };
     let asked = ask(&hub, &arguments.what).await;

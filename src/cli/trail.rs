@@ -45,7 +45,7 @@ struct Found {
 
 pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     let words = Words::with_names(call.output.language, &call.settings);
-    let hub = Hub::to_look(&call)?;
+    let hub = Hub::to_look(&call).await?;
     let found = find(&hub, &arguments, &words).await;
     hub.close().await?;
     let found = found?;

@@ -17,6 +17,7 @@ mod failure_is_evidence_too;
 mod harness;
 mod in_order;
 mod never_silent;
+mod on_postgres;
 mod one_behaviour;
 mod papers;
 mod provable;

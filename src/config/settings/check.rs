@@ -9,8 +9,8 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Seal, Settings, Shutdown,
-    Store, layers::Found, layers::Merged, raw,
+    Admin, Backend, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres, Seal,
+    Settings, Shutdown, Store, layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -49,9 +49,12 @@ impl Check {
                 batch_limit: self.number(&raw.intake.batch_limit, BATCH),
             },
             store: Store {
+                backend: self
+                    .word(&raw.store.backend, [("sqlite", Backend::Sqlite), ("postgres", Backend::Postgres)]),
                 readers: self.number(&raw.store.readers, 1..=64),
                 queue_limit: self.number(&raw.store.queue_limit, QUEUE),
             },
+            postgres: self.postgres(&raw.postgres),
             dispatch: Dispatch {
                 window_default: self.number(&raw.dispatch.window_default, WINDOW),
                 lease_margin_ms: self.number(&raw.dispatch.lease_margin_ms, 100..=HOUR_MS.cast_signed()),
@@ -128,6 +131,21 @@ impl Check {
         })
     }
 
+    fn postgres(&mut self, raw: &raw::Postgres) -> Postgres {
+        let millis = 10..=HOUR_MS.cast_signed();
+        let authority = raw.authority.get_ref();
+        Postgres {
+            url: self.secret(&raw.url, raw.url.get_ref()),
+            authority: (!authority.is_empty()).then(|| authority.into()),
+            connections: self.number(&raw.connections, 2..=1_000),
+            connect_timeout_ms: self.number(&raw.connect_timeout_ms, millis.clone()),
+            wait_timeout_ms: self.number(&raw.wait_timeout_ms, millis.clone()),
+            statement_timeout_ms: self.number(&raw.statement_timeout_ms, millis.clone()),
+            lock_timeout_ms: self.number(&raw.lock_timeout_ms, millis.clone()),
+            idle_timeout_ms: self.number(&raw.idle_timeout_ms, millis),
+        }
+    }
+
     fn seal(&mut self, raw: &raw::Seal) -> Seal {
         let origin = raw.origin.get_ref();
         let alien = |c: char| c.is_whitespace() || c.is_control() || c == '+';
@@ -162,11 +180,14 @@ impl Check {
 
     fn keys(&mut self, raw: &raw::Keys, paths: &raw::Paths) -> Keys {
         let text = raw.signing.get_ref().replace(DATA, paths.data.get_ref());
-        let signing = text.parse().unwrap_or_else(|error| {
-            self.refuse(&raw.signing, error);
+        Keys { signing: self.secret(&raw.signing, &text) }
+    }
+
+    fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {
+        text.parse().unwrap_or_else(|error| {
+            self.refuse(value, error);
             SecretRef::File(PathBuf::new())
-        });
-        Keys { signing }
+        })
     }
 
     fn number<T>(&mut self, value: &Spanned<i64>, range: RangeInclusive<i64>) -> T

@@ -47,6 +47,8 @@ pub struct Settings {
     pub intake: Intake,
     /// The store.
     pub store: Store,
+    /// The store on PostgreSQL.
+    pub postgres: Postgres,
     /// Handing work out.
     pub dispatch: Dispatch,
     /// Trying again.
@@ -113,9 +115,41 @@ pub struct Intake {
     pub batch_limit: usize,
 }
 
+/// The store on PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postgres {
+    /// Where the address is, with the password in it.
+    pub url: SecretRef,
+    /// File of the authority that signs the server's certificate; that of the machine without one.
+    pub authority: Option<PathBuf>,
+    /// Connections at most.
+    pub connections: usize,
+    /// How long connecting may take.
+    pub connect_timeout_ms: u64,
+    /// How long a call waits for a free connection.
+    pub wait_timeout_ms: u64,
+    /// How long the server works on one statement.
+    pub statement_timeout_ms: u64,
+    /// How long a statement waits for a lock.
+    pub lock_timeout_ms: u64,
+    /// How long a transaction may stand still.
+    pub idle_timeout_ms: u64,
+}
+
+/// Where things are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Embedded, in the data directory.
+    Sqlite,
+    /// On a PostgreSQL that hubs share.
+    Postgres,
+}
+
 /// The store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
+    /// Which.
+    pub backend: Backend,
     /// Connections that read.
     pub readers: usize,
     /// Writes waiting.

@@ -28,7 +28,17 @@ sections! {
     }
     Admin { listen: String }
     Intake { queue_limit: i64, batch_limit: i64 }
-    Store { readers: i64, queue_limit: i64 }
+    Store { backend: String, readers: i64, queue_limit: i64 }
+    Postgres {
+        url: String,
+        authority: String,
+        connections: i64,
+        connect_timeout_ms: i64,
+        wait_timeout_ms: i64,
+        statement_timeout_ms: i64,
+        lock_timeout_ms: i64,
+        idle_timeout_ms: i64,
+    }
     Dispatch { window_default: i64, lease_margin_ms: i64, idle_scan_ms: i64, claim_limit: i64 }
     Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }
     Breaker { failures: i64, pause_ms: i64 }
@@ -48,6 +58,7 @@ pub(super) struct Raw {
     pub(super) admin: Admin,
     pub(super) intake: Intake,
     pub(super) store: Store,
+    pub(super) postgres: Postgres,
     pub(super) dispatch: Dispatch,
     pub(super) retry: Retry,
     pub(super) breaker: Breaker,

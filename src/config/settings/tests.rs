@@ -43,6 +43,7 @@ fn the_defaults_are_settings() {
     assert!(settings.http.listen.ip().is_loopback() && settings.admin.listen.ip().is_loopback());
     assert_eq!(settings.retry, retry::Policy::default());
     assert_eq!(settings.moment.operative, delivery::Moment::HandedOver);
+    assert_eq!((settings.store.backend, &settings.postgres.authority), (Backend::Sqlite, &None));
     assert_eq!(settings.keys.signing, SecretRef::File("data/keys/signing.pem".into()));
 }
 

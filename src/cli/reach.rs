@@ -45,6 +45,8 @@ pub struct Running {
     pub http: SocketAddr,
     /// Operator's token of this run.
     pub token: String,
+    /// Its name: hubs that share a store do not take each other's away.
+    pub name: String,
 }
 
 impl std::fmt::Debug for Running {
@@ -149,6 +151,11 @@ impl Running {
             .open(&path)
             .map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// The note of an earlier run that was killed.
+    pub(super) fn earlier(data: &Path) -> Option<Self> {
+        Self::read(data).ok()
     }
 
     /// Takes the note away.

@@ -24,7 +24,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
     let mut hub = Hub::start(&call.settings, outside).await?;
     let places = hub.places().clone();
-    admit_local_commands(&hub).await?;
+    let local = admit_local_commands(&hub).await?;
     started(&mut call, &places)?;
     let failed = tokio::select! {
         error = hub.watch() => Some(error),
@@ -33,6 +33,9 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
     tracing::info!("stopping");
     // Whatever becomes of the note, the hub is stopped in order.
     let removed = Running::remove(&places.data);
+    if let Err(error) = hub.office().revoke_token(&local, of_this_run()).await {
+        tracing::warn!(%error, "token of commands on this machine stays, the next start cannot know it");
+    }
     let stopped = hub.stop().await;
     if let Some(error) = failed {
         return Err(Error::Other(error.into()));
@@ -56,18 +59,26 @@ fn started(call: &mut Call<'_>, places: &app::Places) -> Result<(), Error> {
     )?)
 }
 
-/// Makes this run's operator token and leaves it where the machine's account finds it.
-pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<(), Error> {
+fn of_this_run() -> By {
+    By { operator: "liandong serve".to_owned(), reason: "commands on this machine".to_owned() }
+}
+
+/// Makes this run's operator token and leaves it where the machine's account finds it; the token's name. Hubs that
+/// share a store have one each.
+pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<String, Error> {
     let office = hub.office();
-    let by = || By { operator: "liandong serve".to_owned(), reason: "commands on this machine".to_owned() };
-    // The token of an earlier run, if it left one.
-    drop(office.revoke_token(LOCAL, by()).await);
-    let token =
-        office.add_token(LOCAL, Scope::Operator, by()).await.map_err(|error| Error::Other(error.into()))?;
     let places = hub.places();
+    if let Some(earlier) = Running::earlier(&places.data) {
+        drop(office.revoke_token(&earlier.name, of_this_run()).await);
+    }
+    let name = format!("{LOCAL}-{}", uuid::Uuid::now_v7());
+    let token = office
+        .add_token(&name, Scope::Operator, of_this_run())
+        .await
+        .map_err(|error| Error::Other(error.into()))?;
     hub.refresh_grants().await.map_err(app::Error::from)?;
-    Running { http: places.http, token }.leave(&places.data)?;
-    Ok(())
+    Running { http: places.http, token, name: name.clone() }.leave(&places.data)?;
+    Ok(name)
 }
 
 /// Hears SIGTERM and Ctrl-C from the moment it is made on, so that none is lost while a hub starts.

@@ -14,8 +14,8 @@ use liandong::{
         id::DeliveryId,
     },
     port::store::{
-        Accept as _, Deliveries as _, DeliveryFilter, EntryId, Operation, Query as _, Seal, Trail as _,
-        Verdict,
+        Accept as _, Deliveries as _, DeliveryFilter, EntryId, Operation, Query as _, Seal, Settled,
+        Trail as _, Verdict,
     },
     store::postgres::PostgresStore,
 };
@@ -141,6 +141,51 @@ async fn one_of_two_sealers_seals() {
         hubs[0].sealed(0, 100).await.unwrap().iter().map(|entry| entry.position).collect();
     assert_eq!(positions, (0..50).collect::<Vec<_>>());
     assert_eq!(hubs[1].checkpoints(0, 100).await.unwrap().len(), 10);
+}
+
+/// What an accept does to a lane, up to its commit: a delivery behind the one that stands there.
+const APPEND: &str = "
+    BEGIN;
+    UPDATE order_key SET last_sequence = last_sequence + 1;
+    INSERT INTO delivery (number, id, message, organisation, endpoint, part, redaction, rule, order_key, lane_sequence,
+                          created_at)
+    SELECT nextval('delivery_number'), gen_random_uuid(), message, organisation, endpoint, part, redaction, rule,
+           order_key, lane_sequence + 1, created_at
+    FROM delivery;
+    INSERT INTO open_delivery (number, endpoint, order_key, lane_sequence, state, released, next_attempt_at)
+    SELECT number, endpoint, order_key, lane_sequence, 'ready', true, created_at FROM delivery ORDER BY number DESC LIMIT 1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_end_waits_for_what_is_being_appended_to_its_lane() {
+    let place = Postgres::new();
+    let [hub, _] = hubs(&place).await;
+    accept(&*hub, &Draft::new("K-1").to("health"), at(0)).await;
+    let work = claim(&*hub, "health", 1, at(1)).await.remove(0);
+
+    let url = place.database().await.url();
+    let (other, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let settled = AtomicBool::new(false);
+    let settle = async {
+        let told =
+            hub.settle(vec![settlement(&work, Outcome::Delivered, Next::Delivered, at(2))], at(2)).await;
+        settled.store(true, Ordering::Relaxed);
+        told.unwrap()
+    };
+    let append = async {
+        other.batch_execute(APPEND).await.unwrap();
+        let (told, ()) = futures::future::join(settle, async {
+            let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while !settled.load(Ordering::Relaxed) && other.query(waits, &[]).await.unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            other.batch_execute("COMMIT").await.unwrap();
+        })
+        .await;
+        told
+    };
+    let told = tokio::select! { told = append => told, _ = connection => panic!("the connection ended") };
+    assert_eq!(told, [Settled::Applied { ready: vec!["health".into()] }]);
+    assert_eq!(claim(&*hub, "health", 1, at(3)).await.len(), 1, "the lane goes on");
 }
 
 /// What is in flight and what has been done, as everybody sees it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{Adapter, Asked, detail, run::Target};
 use crate::{
@@ -49,9 +50,15 @@ impl Target for AdapterTarget {
         let started_at = self.clock.now();
         let timeout = SignedDuration::from_millis(self.timeout_ms().cast_signed());
         let not_after = started_at.checked_add(timeout).unwrap_or(Timestamp::MAX).min(work.not_after);
-        let ended = match self.ask(work, not_after).await {
-            Ok(()) => self.send(work, not_after).await,
-            Err(ended) => ended,
+        let message = serde_json::from_slice(&work.body);
+        let ended = if let Ok(message) = &message {
+            match self.ask(work, message, not_after).await {
+                Ok(()) => self.send(work, message, not_after).await,
+                Err(ended) => ended,
+            }
+        } else {
+            let why = "the message is not json".to_owned();
+            Ended::unanswered(Outcome::Ours, self.connector.peer(), why)
         };
         let record = AttemptRecord {
             started_at,
@@ -60,7 +67,7 @@ impl Target for AdapterTarget {
             sent_digest: ended.sent,
             answer_digest: ended.answer.as_ref().map(|answer| digest(&answer.body)),
             status: ended.answer.as_ref().and_then(|answer| answer.status),
-            detail: detail::of(&ended.said, &self.secrets, &work.body),
+            detail: detail::of(&ended.said, &self.secrets, &message.unwrap_or_default()),
             adapter_version: self.adapter.version().into(),
         };
         (ended.outcome, record)
@@ -76,9 +83,9 @@ impl Target for AdapterTarget {
 }
 
 impl AdapterTarget {
-    async fn send(&self, work: &Work, not_after: Timestamp) -> Ended {
+    async fn send(&self, work: &Work, message: &Value, not_after: Timestamp) -> Ended {
         let peer = self.connector.peer();
-        let parcel = match self.adapter.outbound(work, not_after) {
+        let parcel = match self.adapter.outbound(work, message, not_after) {
             Ok(parcel) => parcel,
             Err(fault) => return Ended::unanswered(Outcome::Ours, peer, fault.0),
         };
@@ -96,7 +103,7 @@ impl AdapterTarget {
     }
 
     /// Asks whether an earlier attempt arrived. `Ok`: there was none, or it surely did not; send.
-    async fn ask(&self, work: &Work, not_after: Timestamp) -> Result<(), Ended> {
+    async fn ask(&self, work: &Work, message: &Value, not_after: Timestamp) -> Result<(), Ended> {
         if !self.adapter.asks_first(work) {
             return Ok(());
         }
@@ -105,7 +112,7 @@ impl AdapterTarget {
             return Err(Ended::unanswered(Outcome::Ours, self.connector.peer(), why));
         };
         let peer = ask.peer();
-        let question = match self.adapter.question(work, not_after) {
+        let question = match self.adapter.question(work, message, not_after) {
             Ok(question) => question,
             Err(fault) => return Err(Ended::unanswered(Outcome::Ours, peer, fault.0)),
         };

@@ -13,11 +13,10 @@ const CHARACTERS: usize = 512;
 /// What stands where a person's name or number stood.
 const HIDDEN: &str = "***";
 
-/// The beginning of `said` about a `message` in canonical JSON.
-pub(super) fn of(said: &str, secrets: &[Secret], message: &[u8]) -> Box<str> {
+/// The beginning of `said` about a `message`.
+pub(super) fn of(said: &str, secrets: &[Secret], message: &Value) -> Box<str> {
     let scrubbed = secrets.iter().fold(unescaped(said), |text, secret| secret.scrub(&text));
-    let message: Value = serde_json::from_slice(message).unwrap_or_default();
-    let persons = redact::personal_values(&message);
+    let persons = redact::personal_values(message);
     let impersonal = persons.iter().fold(scrubbed, |text, value| text.replace(value, HIDDEN));
     let legible = |c: char| if c.is_control() { ' ' } else { c };
     let numberless = personal::without_numbers(&impersonal);
@@ -51,7 +50,7 @@ mod tests {
         let message = json!({"subject": {
             "type": "SUBJECT_TYPE_NATURAL_PERSON", "name": "王小明", "phone": "0915-3212345",
             "identifiers": [{"type": "IDENTIFIER_TYPE_OTHER", "number": "E12345678"}]}});
-        of(said, &[Secret::new("hunter2")], message.to_string().as_bytes()).into()
+        of(said, &[Secret::new("hunter2")], &message).into()
     }
 
     #[test]

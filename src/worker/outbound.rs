@@ -4,7 +4,7 @@
 //! `delivery` with `id`, `message`, `attempt`, `organisation`, `on_behalf_of`, `part`, `share`, `lane_sequence`,
 //! `accepted_at` and `relays`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -131,10 +131,15 @@ impl Ask {
 
 impl Adapter {
     /// The parcel of one attempt; an error is [`Outcome::Ours`].
-    pub(super) fn outbound(&self, work: &Work, not_after: Timestamp) -> Result<Parcel, Fault> {
+    pub(super) fn outbound(
+        &self,
+        work: &Work,
+        message: &Value,
+        not_after: Timestamp,
+    ) -> Result<Parcel, Fault> {
         let outbound = self.way_out()?;
-        let body =
-            self.rendered(work.kind, &record(work)?, &context(work)).map_err(|faults| unmapped(&faults))?;
+        let record = record(message, work.redaction)?;
+        let body = self.rendered(work.kind, &record, &context(work)).map_err(|faults| unmapped(&faults))?;
         Ok(Parcel {
             delivery: work.delivery,
             body: body.into(),
@@ -177,11 +182,16 @@ impl Adapter {
     }
 
     /// The question whether the target has a delivery: its body is the query.
-    pub(super) fn question(&self, work: &Work, not_after: Timestamp) -> Result<Parcel, Fault> {
+    pub(super) fn question(
+        &self,
+        work: &Work,
+        message: &Value,
+        not_after: Timestamp,
+    ) -> Result<Parcel, Fault> {
         let ask =
             self.way_out()?.ask.as_ref().ok_or_else(|| Fault("the adapter has no [outbound.ask]".into()))?;
         let mut names = context(work);
-        names.insert("record".to_owned(), record(work)?);
+        names.insert("record".to_owned(), record(message, work.redaction)?.into_owned());
         let mut query = Map::new();
         for (name, question) in &ask.query {
             let value =
@@ -238,12 +248,10 @@ fn unmapped(faults: &[fault::Fault]) -> Fault {
 }
 
 /// The message as this recipient may see it: the one door through which mappings and questions read it.
-fn record(work: &Work) -> Result<Value, Fault> {
-    let message =
-        serde_json::from_slice(&work.body).map_err(|_| Fault("the message is not json".to_owned()))?;
-    match work.redaction {
-        Redaction::None => Ok(message),
-        Redaction::PersonalNumbers => redact::for_public(&message).map_err(|fault| {
+fn record(message: &Value, redaction: Redaction) -> Result<Cow<'_, Value>, Fault> {
+    match redaction {
+        Redaction::None => Ok(Cow::Borrowed(message)),
+        Redaction::PersonalNumbers => redact::for_public(message).map(Cow::Owned).map_err(|fault| {
             Fault(format!("the message cannot be redacted: {}: {}", fault.path, fault.text))
         }),
     }

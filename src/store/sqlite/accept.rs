@@ -103,8 +103,8 @@ fn one(change: &mut Change<'_>, acceptance: &Acceptance) -> Result<Verdict, Erro
             return Ok(Verdict::Moved);
         }
     }
-    insert::deliveries(change, message, acceptance)?;
-    insert::obligations(change.rows.0, message, acceptance)?;
+    let own = insert::deliveries(change, message, acceptance)?;
+    insert::obligations(change.rows.0, message, &own, acceptance)?;
     insert::entries(change.rows.0, &acceptance.entries)?;
     Ok(Verdict::Accepted { ready: change.take_ready() })
 }

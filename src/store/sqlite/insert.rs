@@ -51,21 +51,26 @@ pub(super) fn message(change: &Change<'_>, acceptance: &Acceptance) -> Result<i6
     Ok(number)
 }
 
-/// Writes the deliveries, each at the end of its lane.
+/// Rows of deliveries.
+pub(super) type Numbers = HashMap<DeliveryId, i64>;
+
+/// Writes the deliveries, each at the end of its lane, and returns their rows.
 pub(super) fn deliveries(
     change: &mut Change<'_>,
     message: i64,
     acceptance: &Acceptance,
-) -> Result<(), Error> {
+) -> Result<Numbers, Error> {
+    let mut numbers = Numbers::with_capacity(acceptance.deliveries.len());
     if acceptance.deliveries.is_empty() {
-        return Ok(());
+        return Ok(numbers);
     }
     let count: i64 = number(acceptance.deliveries.len())?;
     let (order_key, last) = take(change.rows.0, acceptance.order_key.as_str(), count)?;
     for (sequence, new) in (last + 1..).zip(&acceptance.deliveries) {
-        delivery(change, new, &Place { message, order_key, sequence })?;
+        let written = delivery(change, new, &Place { message, order_key, sequence })?;
+        numbers.insert(new.id, written);
     }
-    Ok(())
+    Ok(numbers)
 }
 
 /// Takes lane sequences of an order key: its row, and the last that was taken before. Looking first is
@@ -87,21 +92,16 @@ fn take(connection: &Connection, order_key: &str, count: i64) -> Result<(i64, i6
     Ok((connection.last_insert_rowid(), 0))
 }
 
-/// Writes the obligations.
+/// Writes the obligations; `own` are the deliveries of the same message.
 pub(super) fn obligations(
     connection: &Connection,
     message: i64,
+    own: &Numbers,
     acceptance: &Acceptance,
 ) -> Result<(), Error> {
-    let mut known: HashMap<DeliveryId, i64> = HashMap::new();
     for obligation in &acceptance.obligations {
-        let delivery = match obligation.delivery {
-            None => None,
-            Some(id) => Some(match known.get(&id) {
-                Some(number) => *number,
-                None => *known.entry(id).or_insert(number_of(connection, id)?),
-            }),
-        };
+        let row = |id| own.get(&id).map_or_else(|| number_of(connection, id), |number| Ok(*number));
+        let delivery = obligation.delivery.map(row).transpose()?;
         connection.prepare_cached(include_str!("sql/obligation_insert.sql"))?.execute(params![
             message,
             delivery,
@@ -172,7 +172,7 @@ struct Start<'a> {
     hold: Option<(i64, Moment, &'a Relay)>,
 }
 
-fn delivery(change: &mut Change<'_>, new: &NewDelivery, place: &Place) -> Result<(), Error> {
+fn delivery(change: &mut Change<'_>, new: &NewDelivery, place: &Place) -> Result<i64, Error> {
     let start = start(change.rows.0, new)?;
     let delivery = write_delivery(change, new, place, start.hold)?;
     let lane = new.endpoint.clone().map(|endpoint| Lane { order_key: place.order_key, endpoint });
@@ -197,7 +197,7 @@ fn delivery(change: &mut Change<'_>, new: &NewDelivery, place: &Place) -> Result
     if start.state == Transport::Held {
         follow_at_once(change, delivery)?;
     }
-    Ok(())
+    Ok(delivery)
 }
 
 fn start<'a>(connection: &Connection, new: &'a NewDelivery) -> Result<Start<'a>, Error> {

@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     process::Command,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use liandong::{
@@ -20,6 +20,8 @@ use liandong::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio_postgres::{NoTls, Row};
+
+use super::hub::{PATIENCE, STEP};
 
 /// Migrated once in the process, copied for each test.
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
@@ -108,6 +110,17 @@ impl Database {
     }
 }
 
+/// Waits until a session of a database waits for a lock.
+pub(crate) async fn until_blocked(database: &Database) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let end = Instant::now() + PATIENCE;
+    while database.run(waiting).await[0].get::<_, i64>(0) == 0 {
+        assert!(Instant::now() < end, "nobody waits for a lock");
+        tokio::time::sleep(STEP).await;
+    }
+}
+
 /// A server of one test's own, which may be killed.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -129,6 +142,38 @@ impl Server {
     /// The address of its first database.
     pub(crate) fn url(&self) -> String {
         fs::read_to_string(self.folder.path().join("postgres/url")).unwrap().trim().to_owned()
+    }
+
+    /// Makes a database; its address.
+    pub(crate) async fn database(&self, name: &str, more: &str) -> String {
+        run(&self.url(), &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0 {more}")).await;
+        url_of(&self.url(), name)
+    }
+
+    /// Has it speak TLS, with this certificate and key, for connections from now on.
+    pub(crate) async fn speak_tls(&self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            // Written by the server, since they must be its own account's and nobody else's.
+            let lines = text.lines().collect::<Vec<_>>().join("','");
+            let write = format!(
+                "COPY (SELECT unnest(ARRAY['{lines}'])) TO PROGRAM 'umask 077 && cat > {name}.new && mv {name}.new {name}'"
+            );
+            run(&self.url(), &write).await;
+        }
+        let loaded =
+            async || run(&self.url(), "SELECT pg_conf_load_time()::text").await[0].get::<_, String>(0);
+        let before = loaded().await;
+        run(&self.url(), "ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf()").await;
+        let end = Instant::now() + PATIENCE;
+        while loaded().await == before {
+            assert!(Instant::now() < end, "the server does not read its configuration again");
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    /// The account that it runs under, which is another than the tests' where those are root's.
+    pub(crate) fn account(&self) -> u32 {
+        fs::metadata(self.folder.path().join("postgres/data")).unwrap().uid()
     }
 
     /// Operates it: start, stop, kill.

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 /// How long anything is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at what is waited for.
-const STEP: Duration = Duration::from_millis(20);
+pub(crate) const STEP: Duration = Duration::from_millis(20);
 
 /// Ports that tests give to hubs.
 const FIRST_PORT: u16 = 20_000;

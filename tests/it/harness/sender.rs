@@ -1,8 +1,10 @@
 //! A department's system that sends, and the messages it has to say.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
-use super::hub::{Hub, client};
+use super::hub::{Hub, PATIENCE, STEP, client};
 
 /// 汉滨区: the bureau that approves, the departments that supervise and enforce.
 pub(crate) const BUREAU: &str = "610902-xzspj";
@@ -97,6 +99,19 @@ impl Sender {
         let answer = self.send(message).await;
         assert_eq!(answer.status, 201, "{}", answer.json());
         answer
+    }
+
+    /// Hands in a message until the answer has a status; the answer.
+    pub(crate) async fn until_answered(&self, message: &Value, status: u16) -> Answer {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.send(message).await;
+            if answer.status == status {
+                return answer;
+            }
+            assert!(Instant::now() < end, "{} and not {status}: {}", answer.status, answer.json());
+            tokio::time::sleep(STEP).await;
+        }
     }
 
     /// Hands in a text, byte for byte.

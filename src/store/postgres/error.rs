@@ -73,7 +73,9 @@ impl Failure {
 fn of_server(error: tokio_postgres::Error) -> Error {
     let Some(said) = error.as_db_error() else {
         let text: Arc<str> = chain(&error).into();
-        return if is_lost(&error) {
+        return if is_untrusted(&error) {
+            Error::Unavailable(untrusted(&text))
+        } else if is_lost(&error) {
             Error::Unavailable(text)
         } else {
             Error::Backend { message: text, source: Arc::new(error) }
@@ -122,6 +124,20 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
     broken || error.to_string().starts_with("timeout") || error.to_string().starts_with("error connecting")
 }
 
+/// Whether the two ends did not agree on TLS, for which the driver has no other name either. A server that gets a
+/// right certificate is good again without a restart of the hub.
+fn is_untrusted(error: &tokio_postgres::Error) -> bool {
+    error.to_string().starts_with("error performing TLS handshake")
+}
+
+fn untrusted(why: &str) -> Arc<str> {
+    format!(
+        "no trusted connection to the database server ({why}): it must speak TLS (ssl = on) with a certificate for \
+         the name in postgres.url that postgres.authority signed"
+    )
+    .into()
+}
+
 fn chain(error: &tokio_postgres::Error) -> String {
     let mut parts = vec![error.to_string()];
     let mut cause = error.source();
@@ -135,7 +151,12 @@ fn chain(error: &tokio_postgres::Error) -> String {
 /// Why there was no connection.
 pub(super) fn of_pool(error: PoolError) -> Error {
     match error {
-        PoolError::Backend(error) => of_server(error),
+        // Whatever kept us out (no server, no TLS, a password, a database that lets nobody in) is mended there, and
+        // the next connection finds it mended.
+        PoolError::Backend(error) => match of_server(error) {
+            Error::Backend { message, .. } => Error::Unavailable(message),
+            other => other,
+        },
         PoolError::Closed => closed(),
         PoolError::Timeout(TimeoutType::Wait) => {
             Error::Unavailable("no connection to the database was free in time".into())

@@ -1,6 +1,7 @@
 //! What the tests share: a clock they set, samples of what is stored, short words for what is done to a
 //! store, the hub as a process, and the systems around it: one that sends, and departments that misbehave.
 
+pub(crate) mod authority;
 pub(crate) mod books;
 pub(crate) mod clock;
 pub(crate) mod database;

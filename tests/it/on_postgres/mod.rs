@@ -1,7 +1,9 @@
 //! Hubs on PostgreSQL, as their users run them: the binary, configured for it; one that is killed, two that
 //! share a database, and a database that is away, full or not to be trusted.
 
+mod outage;
 mod sealing;
+mod tls;
 
 use std::collections::BTreeMap;
 

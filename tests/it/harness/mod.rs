@@ -6,6 +6,7 @@ pub(crate) mod books;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod department;
+pub(crate) mod disk;
 pub(crate) mod drop_box;
 pub(crate) mod front;
 pub(crate) mod hub;

@@ -1,6 +1,7 @@
 //! Hubs on PostgreSQL, as their users run them: the binary, configured for it; one that is killed, two that
 //! share a database, and a database that is away, full or not to be trusted.
 
+mod disk;
 mod outage;
 mod sealing;
 mod tls;

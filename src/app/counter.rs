@@ -73,7 +73,13 @@ impl Stopped {
         let opening = Opening::new(settings, environment, clock);
         let store = Shelf::open_existing(&opening).await?;
         let clock = opening.clock();
-        let signer = load::signer(settings)?;
+        let signer = match load::signer(settings, store.store().as_ref(), clock.now()).await {
+            Ok(signer) => signer,
+            Err(refused) => {
+                store.close().await?;
+                return Err(refused);
+            }
+        };
         let sealer = Sealer {
             store: store.store(),
             clock: Arc::clone(&clock),

@@ -263,7 +263,7 @@ impl Base {
         let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
-        let signer = load::signer(settings)?;
+        let signer = load::signer(settings, shared.as_ref(), now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),

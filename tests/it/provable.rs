@@ -3,7 +3,7 @@
 //!
 //! Each test tampers with the store of a real hub and asks `liandong seal verify`.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use base64::Engine as _;
 use ed25519_dalek::{Signature, VerifyingKey, pkcs8::DecodePublicKey as _};
@@ -305,4 +305,25 @@ async fn the_tail_that_is_not_sealed_yet_is_counted_and_sealed_at_the_next_stop(
     let said = hub.ask(&["seal", "verify"]);
     assert_eq!(said["report"]["unsealed"], 0, "{said}");
     assert!(said["report"]["sealed"].as_u64().unwrap() > 6, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_signed_with_one_key() {
+    let Sealed { mut hub, .. } = Sealed::new().await;
+    let key = hub.data().join("keys/signing.pem");
+    let kept = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    for command in [&["serve"][..], &["token", "new", "someone"]] {
+        let refused = hub.run(command);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(64), "{said}");
+        assert!(said.contains("what is stored is signed with key"), "{said}");
+        assert!(!key.exists(), "a key that signed nothing is not left behind");
+    }
+    fs::write(&key, kept).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    hub.start();
+    assert_eq!(hub.stop(), Some(0));
+    let report = hub.ask(&["seal", "verify"]);
+    assert_eq!(report["report"]["entries"], report["report"]["sealed"], "{report}");
 }

@@ -2,6 +2,7 @@
 //! share a database, and a database that is away, full or not to be trusted.
 
 mod disk;
+mod keys;
 mod outage;
 mod sealing;
 mod tls;

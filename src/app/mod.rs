@@ -10,6 +10,7 @@ mod health;
 pub mod load;
 pub mod shelf;
 pub mod telemetry;
+mod tokens;
 
 use std::{
     collections::HashMap,
@@ -25,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use shelf::{Opening, Shelf};
+use tokens::Tokens;
 
 use crate::{
     api::{self, http::Grants},
@@ -171,8 +173,7 @@ impl Hub {
 
     /// Lets tokens made or revoked from inside the process take effect.
     pub async fn refresh_grants(&self) -> Result<(), crate::port::store::Error> {
-        self.grants.replace(self.store.store().grants().await?);
-        Ok(())
+        self.grants.refresh(self.store.store().as_ref()).await
     }
 
     /// Seals what is unsealed now.
@@ -371,6 +372,12 @@ impl Base {
         };
         back.spawn("reconcile", reconcile.run(back.token().clone()));
         back.spawn("census", census.run(back.token().clone()));
+        let tokens = Tokens {
+            grants: Arc::clone(&self.grants),
+            store: Arc::clone(&self.shared),
+            every: Duration::from_millis(settings.http.token_refresh_ms),
+        };
+        back.spawn("tokens", tokens.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
         back.spawn("metrics", upkeep(self.outside.metrics.clone(), back.token().clone()));
         back
@@ -396,7 +403,7 @@ impl Base {
         };
         front.spawn("commit", committer.run(queue));
         let grants = Arc::clone(&self.grants);
-        grants.replace(self.shared.grants().await?);
+        grants.refresh(self.shared.as_ref()).await?;
         self.adapters.receive(&mut front, &intake).await?;
         let router = api::http::router(api::http::Parts {
             intake,

@@ -16,7 +16,7 @@ use crate::{
     domain::id::EndpointId,
     port::{
         intake::{Code, Refusal},
-        store::{Grant, Scope, Sha256Digest},
+        store::{self, Grant, Scope, Sha256Digest, Store},
     },
 };
 
@@ -25,6 +25,8 @@ pub struct Grants {
     /// Digest of a presented token, as the office keeps it.
     hash: fn(&str) -> Sha256Digest,
     by_hash: RwLock<HashMap<Sha256Digest, (String, Scope)>>,
+    /// Held from reading to replacing, so that what was read before a change never replaces what was read after it.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Grants {
@@ -36,11 +38,18 @@ impl fmt::Debug for Grants {
 impl Grants {
     /// No grants yet.
     pub fn new(hash: fn(&str) -> Sha256Digest) -> Self {
-        Self { hash, by_hash: RwLock::default() }
+        Self { hash, by_hash: RwLock::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Takes the grants that are live now; those left out no longer open anything.
-    pub fn replace(&self, grants: Vec<Grant>) {
+    /// Takes the grants that are live in the store now; those left out no longer open anything. A store that
+    /// cannot answer changes nothing.
+    pub async fn refresh(&self, store: &dyn Store) -> Result<(), store::Error> {
+        let _turn = self.turn.lock().await;
+        self.replace(store.grants().await?);
+        Ok(())
+    }
+
+    fn replace(&self, grants: Vec<Grant>) {
         let grants = grants.into_iter().map(|grant| (grant.hash, (grant.name, grant.scope))).collect();
         *self.by_hash.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }

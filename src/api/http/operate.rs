@@ -120,8 +120,7 @@ pub(super) async fn revoke_token(
 }
 
 async fn refresh(counter: &Counter) -> Result<(), Problem> {
-    counter.grants.replace(counter.store.grants().await?);
-    Ok(())
+    Ok(counter.grants.refresh(counter.store.as_ref()).await?)
 }
 
 /// What the reader says, which may quote a value, and where.

@@ -92,6 +92,7 @@ impl Check {
             batch_limit_events: self.number(&raw.batch_limit_events, BATCH),
             request_timeout_ms: self.number(&raw.request_timeout_ms, 100..=HOUR_MS.cast_signed()),
             concurrency: self.number(&raw.concurrency, 1..=65_536),
+            token_refresh_ms: self.number(&raw.token_refresh_ms, 10..=60_000),
         };
         if raw.batch_limit_bytes < raw.body_limit_bytes {
             let text = format!("must not be below http.body_limit_bytes ({})", raw.body_limit_bytes);

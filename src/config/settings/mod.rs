@@ -97,6 +97,8 @@ pub struct Http {
     pub request_timeout_ms: u64,
     /// Requests at once.
     pub concurrency: usize,
+    /// How often tokens are read again.
+    pub token_refresh_ms: u64,
 }
 
 /// Probes, metrics and the operators' interface.

@@ -25,6 +25,7 @@ sections! {
         batch_limit_events: i64,
         request_timeout_ms: i64,
         concurrency: i64,
+        token_refresh_ms: i64,
     }
     Admin { listen: String }
     Intake { queue_limit: i64, batch_limit: i64 }

@@ -6,6 +6,7 @@ mod keys;
 mod outage;
 mod sealing;
 mod tls;
+mod tokens;
 
 use std::collections::BTreeMap;
 

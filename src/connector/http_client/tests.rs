@@ -264,6 +264,7 @@ async fn no_time_left_is_not_sent() {
 
 #[test]
 fn settings_that_http_cannot_carry_are_refused_without_showing_values() {
+    rustls::crypto::ring::default_provider().install_default().ok();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let bad = Settings { credential: Some(Credential::Bearer(Secret::new("a\nb"))), ..settings("http://a/") };
     let error = HttpClient::new(&bad, Arc::clone(&clock)).unwrap_err();

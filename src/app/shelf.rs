@@ -89,6 +89,15 @@ impl Shelf {
         Self::open(opening).await
     }
 
+    /// Opens one that is there already, for work on the store that hubs may run beside: a shared one is shared, an
+    /// embedded one must have nobody else.
+    pub async fn beside(opening: &Opening<'_>) -> Result<Self, Error> {
+        match opening.settings.store.backend {
+            Backend::Sqlite => Self::open_existing(opening).await,
+            Backend::Postgres => Self::look(opening).await,
+        }
+    }
+
     /// Opens what is stored for looking alone, whether or not a hub runs; nothing is made, locked or changed.
     pub async fn look(opening: &Opening<'_>) -> Result<Self, Error> {
         Ok(Self(match opening.settings.store.backend {

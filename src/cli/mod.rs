@@ -12,6 +12,7 @@ mod parse;
 mod progress;
 pub mod reach;
 pub mod registry;
+mod retention;
 pub mod route;
 pub mod seal;
 pub mod serve;
@@ -92,6 +93,9 @@ enum Command {
     /// Check seals
     #[command(arg_required_else_help = true)]
     Seal(seal::Arguments),
+    /// Archive what is beyond its term, and verify archives
+    #[command(arg_required_else_help = true)]
+    Retention(retention::Arguments),
     /// Measure this machine and the hub on it
     Bench(bench::Arguments),
 }
@@ -174,6 +178,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Registry(arguments) => registry::run(call, &arguments),
         Command::Token(arguments) => token::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
+        Command::Retention(arguments) => retention::run(call, arguments).await,
         Command::Bench(arguments) => bench::run(call, arguments).await,
     }
 }

@@ -16,8 +16,12 @@ use crate::{
         checkpoint::Origin,
         seal::{Report, SealCheck},
         signer::PublicKeys,
+        tree::Frontier,
     },
-    port::{clock::SystemClock, store::Store},
+    port::{
+        clock::SystemClock,
+        store::{Archived, Store},
+    },
 };
 
 /// Entries read at a time.
@@ -54,7 +58,8 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         None => app::load::public_keys(&call.settings)?,
     };
     let begun = Instant::now();
-    let mut check = SealCheck::new(origin, keys);
+    let archived = shelf.store().archived().await.map_err(app::Error::from)?;
+    let mut check = begun_at(archived.as_ref(), origin, keys)?;
     for anchor in &anchors {
         check.anchor(anchor);
     }
@@ -82,12 +87,12 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     }
 }
 
-fn read(path: &std::path::Path) -> Result<String, Error> {
+pub(super) fn read(path: &std::path::Path) -> Result<String, Error> {
     let named = || path.display().to_string();
     std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: named(), source })
 }
 
-fn keys(path: &std::path::Path) -> Result<PublicKeys, Error> {
+pub(super) fn keys(path: &std::path::Path) -> Result<PublicKeys, Error> {
     PublicKeys::from_pem(&read(path)?).map_err(|error| {
         let path = path.display();
         Error::said(
@@ -112,9 +117,11 @@ async fn watched(
     if !report.is_intact() {
         return Ok((report, None));
     }
+    let archived = store.archived().await?;
     let mut progress =
         Progress::of_work(language, "核对存储内容", "rows held against entries", report.sealed);
-    let found = contradicted(store, report.sealed, |position| progress.done(position)).await;
+    let found =
+        contradicted(store, report.sealed, archived.as_ref(), |position| progress.done(position)).await;
     progress.end();
     Ok((report, found?))
 }
@@ -123,15 +130,17 @@ async fn watched(
 async fn contradicted(
     store: &dyn Store,
     sealed: u64,
+    archived: Option<&Archived>,
     mut done: impl FnMut(u64),
 ) -> Result<Option<Contradiction>, Error> {
-    let mut position = 0;
+    let mut position = archived.map_or(0, |archived| archived.size);
+    let until = archived.map(|archived| archived.until);
     while position < sealed {
         let entries = store.sealed(position, PAGE).await?;
         let Some(last) = entries.last() else { break };
         position = last.position + 1;
         for entry in &entries {
-            if let Some(found) = audit::contradiction(store, &entry.body).await? {
+            if let Some(found) = audit::contradiction(store, &entry.body, until).await? {
                 return Ok(Some(found));
             }
             done(entry.position);
@@ -140,13 +149,26 @@ async fn contradicted(
     Ok(None)
 }
 
+/// A check of what is online: from the first entry on, or from the checkpoint on that the archive ends with.
+fn begun_at(archived: Option<&Archived>, origin: Origin, keys: PublicKeys) -> Result<SealCheck, Error> {
+    let Some(Archived { frontier, checkpoint: Some(note), .. }) = archived else {
+        return Ok(SealCheck::new(origin, keys));
+    };
+    let frontier = Frontier::from_bytes(frontier).map_err(|error| Error::Other(error.into()))?;
+    Ok(SealCheck::resume(origin, keys, frontier, 0, note))
+}
+
 /// Feeds a store's log to the check.
 pub(crate) async fn verify(store: &dyn Store, origin: Origin, keys: PublicKeys) -> Result<Report, Error> {
-    feed(store, SealCheck::new(origin, keys), |_| {}).await
+    let archived = store.archived().await.map_err(app::Error::from)?;
+    let check = begun_at(archived.as_ref(), origin, keys)?;
+    feed(store, check, |_| {}).await
 }
 
 async fn feed(store: &dyn Store, mut check: SealCheck, mut done: impl FnMut(u64)) -> Result<Report, Error> {
-    let (mut position, mut after) = (0, 0);
+    let archived = store.archived().await.map_err(app::Error::from)?;
+    let begin = archived.map_or(0, |archived| archived.size);
+    let (mut position, mut after) = (begin, begin);
     let mut number = 0;
     loop {
         let checkpoints = store.checkpoints(after, 1).await?;

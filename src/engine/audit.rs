@@ -106,12 +106,17 @@ impl Serialize for What {
     }
 }
 
-/// Holds the rows that follow from one sealed entry against it; the first that does not fit.
-pub async fn contradiction(store: &dyn Store, entry: &[u8]) -> Result<Option<Contradiction>, Error> {
+/// Holds the rows that follow from one sealed entry against it; the first that does not fit. Rows of deliveries from
+/// before `archived` are not looked for.
+pub async fn contradiction(
+    store: &dyn Store,
+    entry: &[u8],
+    archived: Option<Timestamp>,
+) -> Result<Option<Contradiction>, Error> {
     let Ok(entry) = serde_json::from_slice::<Value>(entry) else { return Ok(None) };
     let found = match entry["event"].as_str() {
         Some(ACCEPTED) => accepted(store, &entry).await?,
-        Some(ATTEMPTED) => attempted(store, &entry).await?,
+        Some(ATTEMPTED) => attempted(store, &entry, archived).await?,
         _ => None,
     };
     let of = |name: &str| entry[name].as_str().map(|id| format!("{name} {id}"));
@@ -146,7 +151,7 @@ async fn accepted(store: &dyn Store, entry: &Value) -> Result<Found, Error> {
 }
 
 /// The row of a message against its entry, and against the receipt whose digest the entry holds.
-fn message(row: &MessageRow, data: &Value) -> Found {
+pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
     let salt = Salt::from_bytes(row.salt);
     let commits = |name: &str, bytes: &[u8]| {
         // Entries of earlier versions commit to less.
@@ -209,7 +214,7 @@ async fn delivery(store: &dyn Store, row: &DeliveryRow) -> Result<Found, Error> 
     Ok((!by_attempt && !by_receipt).then_some(What::Moment))
 }
 
-async fn attempted(store: &dyn Store, entry: &Value) -> Result<Found, Error> {
+async fn attempted(store: &dyn Store, entry: &Value, archived: Option<Timestamp>) -> Result<Found, Error> {
     let id = entry["delivery"].as_str().and_then(|id| id.parse::<DeliveryId>().ok());
     let Some(id) = id else { return Ok(None) };
     let data = &entry["data"];
@@ -223,7 +228,14 @@ async fn attempted(store: &dyn Store, entry: &Value) -> Result<Found, Error> {
             && data["sent"].as_str() == row.sent_digest.as_deref()
     };
     let rows = store.attempts(id).await?;
-    Ok((!rows.iter().any(is_it)).then_some(What::Attempt))
+    if rows.iter().any(is_it) {
+        return Ok(None);
+    }
+    let Some(archived) = archived else { return Ok(Some(What::Attempt)) };
+    let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
+    let delivery = store.deliveries(filter, Page { offset: 0, limit: 1 }).await?.into_iter().next();
+    let is_gone = delivery.is_some_and(|delivery| delivery.created_at < archived);
+    Ok((!is_gone).then_some(What::Attempt))
 }
 
 /// Rows keep microseconds.

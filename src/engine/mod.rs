@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod intake;
 pub mod office;
 pub mod reconcile;
+pub mod retention;
 pub mod seal;
 pub mod settle;
 pub mod trail;

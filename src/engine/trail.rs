@@ -28,6 +28,8 @@ pub const BREAKER_CLOSED: &str = "endpoint.resumed";
 pub const TOKEN_ADDED: &str = "token.added";
 /// A token was revoked.
 pub const TOKEN_REVOKED: &str = "token.revoked";
+/// A month left the store for an archive.
+pub const ARCHIVED: &str = "retention.archived";
 /// A hub started, with the versions it runs.
 pub const STARTED: &str = "hub.started";
 
@@ -43,6 +45,7 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         BREAKER_CLOSED => "恢复推送",
         TOKEN_ADDED => "新建令牌",
         TOKEN_REVOKED => "吊销令牌",
+        ARCHIVED => "归档",
         STARTED => "枢纽启动",
         _ => return None,
     })

@@ -141,6 +141,27 @@ const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        path: "retention", about: "归档超过在线保存期限的内容，核验归档", arguments: &[]
+    },
+    Text {
+        path: "retention run",
+        about: "列出超过在线保存期限的月份；加 --apply 则归档并移出在线存储",
+        arguments: &[
+            ("apply", "确实执行：先写归档，再移出"),
+            ("to", "归档所在目录，其下每月一个；应在另外的、有备份的存储上"),
+            REASON,
+        ],
+    },
+    Text {
+        path: "retention verify",
+        about: "核验归档，无须存储",
+        arguments: &[
+            ("folder", "各月归档所在目录"),
+            ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥"),
+            ("anchor", "另行保管的检查点，归档中必须包含；可给多次"),
+        ],
+    },
+    Text {
         path: "bench",
         about: "测量本机的上限，以及枢纽在本机上的速度",
         arguments: &[

@@ -201,6 +201,25 @@ const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "retention run",
+        &[
+            example(
+                "liandong retention run",
+                "哪些月份已超期，不作改动",
+                "which months are beyond their term",
+            ),
+            example(
+                "liandong retention run --apply --to /archive/liandong --reason 按保存期限归档",
+                "归档并移出在线存储",
+                "archive them and remove them from the store",
+            ),
+        ],
+    ),
+    (
+        "retention verify",
+        &[example("liandong retention verify /archive/liandong", "核验全部归档", "verify every archive")],
+    ),
+    (
         "bench",
         &[
             example("liandong bench", "三轮，积压十万件", "three rounds, a backlog of 100,000 deliveries"),

@@ -9,8 +9,8 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Backend, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres, Seal,
-    Settings, Shutdown, Store, layers::Found, layers::Merged, raw,
+    Admin, Backend, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres,
+    Retention, Seal, Settings, Shutdown, Store, layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -22,6 +22,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// One message is held in memory several times over.
 const BODY_BYTES: RangeInclusive<i64> = 1024..=64 * 1024 * 1024;
 const BATCH_BYTES: RangeInclusive<i64> = 1024..=256 * 1024 * 1024;
+/// Months online; six at least (GB/T 39786, 网络安全法第二十一条).
+const MONTHS: RangeInclusive<i64> = 6..=1_200;
 const QUEUE: RangeInclusive<i64> = 1..=1_000_000;
 /// As in an adapter's own `limits.window`.
 const WINDOW: RangeInclusive<i64> = 1..=256;
@@ -67,6 +69,7 @@ impl Check {
                 pause_ms: self.number(&raw.breaker.pause_ms, 10..=DAY_MS),
             },
             seal: self.seal(&raw.seal),
+            retention: Retention { online_months: self.number(&raw.retention.online_months, MONTHS) },
             moment: self.moment(&raw.moment),
             shutdown: Shutdown { grace_ms: self.number(&raw.shutdown.grace_ms, 100..=HOUR_MS.cast_signed()) },
             log: self.log(&raw.log),

@@ -57,6 +57,8 @@ pub struct Settings {
     pub breaker: Breaker,
     /// Sealing the trail.
     pub seal: Seal,
+    /// How long things stay.
+    pub retention: Retention,
     /// The operative moment.
     pub moment: Moment,
     /// Ending.
@@ -189,6 +191,13 @@ pub struct Seal {
     pub entries: usize,
     /// Name of the log.
     pub origin: Box<str>,
+}
+
+/// How long things stay in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Months online, after the month of acceptance.
+    pub online_months: u16,
 }
 
 /// The operative moment (审管界点).

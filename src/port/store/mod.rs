@@ -9,6 +9,7 @@ mod access;
 mod deliveries;
 mod obligations;
 mod query;
+mod retention;
 mod trail;
 
 use std::{fmt, sync::Arc};
@@ -24,17 +25,21 @@ pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
+pub use retention::{Archived, Retention, Stock};
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
 
 pub use crate::domain::delivery::Moment;
 
 /// All the ports of one backend.
 pub trait Store:
-    Accept + Deliveries + Trail + Obligations + Query + Access + fmt::Debug + Send + Sync
+    Accept + Deliveries + Trail + Obligations + Query + Access + Retention + fmt::Debug + Send + Sync
 {
 }
 
-impl<T: Accept + Deliveries + Trail + Obligations + Query + Access + fmt::Debug + Send + Sync> Store for T {}
+impl<T> Store for T where
+    T: Accept + Deliveries + Trail + Obligations + Query + Access + Retention + fmt::Debug + Send + Sync
+{
+}
 
 /// Why a store call failed. Nothing of the call was done, unless the variant says otherwise.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -19,7 +19,10 @@ use crate::{
 type Migration = (&'static str, &'static str);
 
 /// In order; the first is number 1.
-const MIGRATIONS: &[Migration] = &[("0001_store", include_str!("migrations/0001_store.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    ("0001_store", include_str!("migrations/0001_store.sql")),
+    ("0002_archive", include_str!("migrations/0002_archive.sql")),
+];
 
 /// Brings the database to the form this version knows.
 pub(super) async fn apply(runner: &Runner) -> Result<(), Error> {

@@ -25,6 +25,7 @@ mod obligations;
 mod operate;
 mod partition;
 mod query;
+mod retention;
 mod runner;
 mod session;
 mod settle;

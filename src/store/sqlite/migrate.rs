@@ -8,7 +8,10 @@ use super::error::{damaged, number};
 use crate::port::store::Error;
 
 /// File name and text, in order; the first is number 1.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_store", include_str!("migrations/0001_store.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_store", include_str!("migrations/0001_store.sql")),
+    ("0002_archive", include_str!("migrations/0002_archive.sql")),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL) STRICT";

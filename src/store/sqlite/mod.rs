@@ -22,6 +22,7 @@ mod operate;
 mod plan;
 mod query;
 mod readers;
+mod retention;
 mod settle;
 mod standing;
 mod tally;

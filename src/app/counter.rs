@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Error, adapters, load,
+    Error, adapters, load, restored,
     shelf::{Opening, Shelf},
 };
 use crate::{
@@ -87,6 +87,7 @@ impl Stopped {
             origin,
             every: Duration::from_millis(settings.seal.every_ms),
             entries: settings.seal.entries,
+            anchor: Some(restored::anchor(&settings.paths.data)),
         };
         let endpoints = endpoints.into_iter().map(|endpoint| endpoint.id).collect();
         let counter = counter(&store, clock, endpoints);

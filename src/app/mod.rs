@@ -8,6 +8,7 @@ mod adapters;
 pub mod counter;
 mod health;
 pub mod load;
+mod restored;
 pub mod shelf;
 pub mod telemetry;
 mod tokens;
@@ -266,6 +267,7 @@ impl Base {
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
         let signer = load::signer(settings, shared.as_ref(), now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
+        restored::account(shared.as_ref(), &settings.paths.data, now).await?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
@@ -445,6 +447,7 @@ impl Base {
             origin: self.origin.clone(),
             every: Duration::from_millis(settings.seal.every_ms),
             entries: settings.seal.entries,
+            anchor: Some(restored::anchor(&settings.paths.data)),
         }
     }
 }

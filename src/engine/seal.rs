@@ -1,7 +1,13 @@
 //! The sealer: gives positions to unsealed trail entries, extends the Merkle tree, signs checkpoints
 //! (DESIGN section 8). One hub seals at a time; the store's fence keeps a second one from doing harm.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use metrics::{counter, gauge};
@@ -39,6 +45,8 @@ pub struct Sealer {
     pub every: Duration,
     /// Entries in one checkpoint at most.
     pub entries: usize,
+    /// Where the last checkpoint is kept apart from the store, so that one which went back in time is found.
+    pub anchor: Option<PathBuf>,
 }
 
 impl Sealer {
@@ -88,13 +96,30 @@ impl Sealer {
             frontier: frontier.to_bytes().into(),
             at,
         };
+        let note = seal.checkpoint.clone();
         match self.store.seal(seal).await {
-            Ok(true) => counter!(SEALED).increment(count as u64),
+            Ok(true) => {
+                counter!(SEALED).increment(count as u64);
+                self.keep(&note);
+            }
             // Hubs that share a store take turns by chance; what was left is sealed in the next step.
             Ok(false) => tracing::debug!("another hub sealed meanwhile"),
             Err(error) => return tolerate(error).map(|()| 0),
         }
         Ok(count)
+    }
+
+    /// Whole or not at all. A disk that does not take it does not stop the sealing.
+    fn keep(&self, note: &str) {
+        let Some(path) = &self.anchor else { return };
+        let new = path.with_extension("new");
+        let written = File::create(&new).and_then(|mut file| {
+            file.write_all(note.as_bytes())?;
+            file.sync_all()
+        });
+        if let Err(error) = written.and_then(|()| fs::rename(&new, path)) {
+            tracing::warn!(%error, path = %path.display(), "last checkpoint could not be kept beside the store");
+        }
     }
 
     fn sign(&self, frontier: &Frontier, at: Timestamp) -> Result<String, Failure> {

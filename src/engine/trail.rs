@@ -30,6 +30,8 @@ pub const TOKEN_ADDED: &str = "token.added";
 pub const TOKEN_REVOKED: &str = "token.revoked";
 /// A month left the store for an archive.
 pub const ARCHIVED: &str = "retention.archived";
+/// A store has gone back in time, with what is not vouched for.
+pub const RESTORED: &str = "store.restored";
 /// A hub started, with the versions it runs.
 pub const STARTED: &str = "hub.started";
 
@@ -46,6 +48,7 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         TOKEN_ADDED => "新建令牌",
         TOKEN_REVOKED => "吊销令牌",
         ARCHIVED => "归档",
+        RESTORED => "存储恢复",
         STARTED => "枢纽启动",
         _ => return None,
     })

@@ -34,6 +34,13 @@ pub trait Access {
 
     /// A setting of the data directory (key ids, salts), kept once: the first value stays.
     async fn keep_setting(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error>;
+
+    /// A setting, where there is one.
+    async fn setting(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Takes a setting away, with the entry that says so; false, and nothing is written, when there is none: of
+    /// several callers one does it.
+    async fn take_setting(&self, name: &'static str, entry: NewEntry) -> Result<bool, Error>;
 }
 
 /// A token to keep.

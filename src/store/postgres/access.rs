@@ -45,6 +45,14 @@ impl Access for PostgresStore {
     async fn keep_setting(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error> {
         self.runner.write(Keep { name, value }).await
     }
+
+    async fn setting(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        self.runner.read(Setting(name)).await
+    }
+
+    async fn take_setting(&self, name: &'static str, entry: NewEntry) -> Result<bool, Error> {
+        self.runner.write(Take { name, entry }).await
+    }
 }
 
 struct Add {
@@ -195,5 +203,32 @@ impl Job for Keep {
         let sql = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
         session.execute(sql, &[&self.name, &self.value]).await?;
         session.row("SELECT value FROM setting WHERE name = $1", &[&self.name]).await?.value("value")
+    }
+}
+
+struct Setting(&'static str);
+
+#[async_trait]
+impl Job for Setting {
+    type Output = Option<Vec<u8>>;
+
+    async fn run(&self, session: &Session<'_>) -> Result<Self::Output, Failure> {
+        let row = session.row_if("SELECT value FROM setting WHERE name = $1", &[&self.0]).await?;
+        row.map(|row| row.value("value")).transpose()
+    }
+}
+
+struct Take {
+    name: &'static str,
+    entry: NewEntry,
+}
+
+#[async_trait]
+impl Job for Take {
+    type Output = bool;
+
+    async fn run(&self, session: &Session<'_>) -> Result<bool, Failure> {
+        let taken = session.execute("DELETE FROM setting WHERE name = $1", &[&self.name]).await?;
+        note(session, taken, &self.entry).await
     }
 }

@@ -106,6 +106,27 @@ impl Access for SqliteStore {
             })
             .await
     }
+
+    async fn setting(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        self.readers
+            .read(move |connection| {
+                Ok(connection
+                    .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+                    .query_row([name], |row| row.get(0))
+                    .optional()?)
+            })
+            .await
+    }
+
+    async fn take_setting(&self, name: &'static str, entry: NewEntry) -> Result<bool, Error> {
+        self.writer
+            .write(1, move |connection, _| {
+                let taken =
+                    connection.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([name])?;
+                note(connection, taken, &entry)
+            })
+            .await
+    }
 }
 
 fn note(connection: &Connection, changed: usize, entry: &NewEntry) -> Result<bool, Error> {

@@ -12,6 +12,7 @@ on_every_backend!(
     the_same_digest_has_the_same_version_and_a_new_one_the_next,
     versions_are_counted_for_each_table,
     a_setting_keeps_its_first_value,
+    a_setting_is_taken_away_by_one,
 );
 
 fn token(name: &str, secret: &str, scope: Scope) -> NewToken {
@@ -77,4 +78,14 @@ async fn a_setting_keeps_its_first_value(backend: &dyn Backend) {
     assert_eq!(store.keep_setting("salt", b"first".to_vec()).await.unwrap(), b"first");
     assert_eq!(store.keep_setting("salt", b"second".to_vec()).await.unwrap(), b"first");
     assert_eq!(store.keep_setting("key", b"second".to_vec()).await.unwrap(), b"second");
+}
+
+async fn a_setting_is_taken_away_by_one(backend: &dyn Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.setting("mark").await.unwrap(), None);
+    store.keep_setting("mark", b"left".to_vec()).await.unwrap();
+    assert_eq!(store.setting("mark").await.unwrap(), Some(b"left".to_vec()));
+    assert!(store.take_setting("mark", entry("store.restored")).await.unwrap());
+    assert!(!store.take_setting("mark", entry("store.restored")).await.unwrap());
+    assert_eq!((store.setting("mark").await.unwrap(), store.unsealed_count().await.unwrap().0), (None, 1));
 }

@@ -4,6 +4,7 @@
 mod disk;
 mod keys;
 mod outage;
+mod restore;
 mod sealing;
 mod tls;
 mod tokens;

@@ -25,6 +25,7 @@ async fn a_sealer_that_another_gets_ahead_of_has_nothing_to_complain_about() {
         origin: Origin::new("liandong/test").unwrap(),
         every: Duration::from_secs(1),
         entries: 10,
+        anchor: None,
     };
     let url = place.database().await.url();
     let (mut other, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();

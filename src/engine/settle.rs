@@ -72,6 +72,7 @@ impl Settle {
                 return Ok(());
             }
             self.settle(batch, Teller::Worker).await?;
+            outcomes.settled().await;
         }
     }
 

@@ -34,6 +34,22 @@ pub const SEALED: &str = "liandong_trail_sealed_total";
 pub const SEAL_LAG: &str = "liandong_seal_lag_seconds";
 /// Store calls that failed; label `kind`.
 pub const STORE_ERRORS: &str = "liandong_store_errors_total";
+/// Whether a connection to the broker is up: 1 or 0; label `connection`.
+pub const BUS_CONNECTED: &str = "liandong_bus_connected";
+/// Whether the broker blocks publishing: 1 or 0.
+pub const BUS_BLOCKED: &str = "liandong_bus_blocked";
+/// Broker messages published; labels `to`, `result`.
+pub const BUS_PUBLISHED: &str = "liandong_bus_published_total";
+/// From the first byte of a batch to its last confirm; label `to`.
+pub const BUS_CONFIRM_DURATION: &str = "liandong_bus_confirm_duration_seconds";
+/// Broker messages that will come again, since their acknowledgement could not be given.
+pub const BUS_UNACKNOWLEDGED: &str = "liandong_bus_unacknowledged_total";
+/// Copies of work that came again while or after they were worked on.
+pub const BUS_REPEATED: &str = "liandong_bus_repeated_total";
+/// What came over the bus and was refused; label `reason`.
+pub const BUS_REFUSED: &str = "liandong_bus_refused_total";
+/// Broker messages that lie in the dead-letter queue.
+pub const BUS_DEAD: &str = "liandong_bus_dead_messages";
 
 /// Tells the recorder what each metric is.
 pub fn describe() {
@@ -53,6 +69,14 @@ pub fn describe() {
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
     describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");
+    describe_gauge!(BUS_CONNECTED, Unit::Count, "whether a connection to the broker is up");
+    describe_gauge!(BUS_BLOCKED, Unit::Count, "whether the broker blocks publishing");
+    describe_counter!(BUS_PUBLISHED, Unit::Count, "broker messages published, by exchange and result");
+    describe_histogram!(BUS_CONFIRM_DURATION, Unit::Seconds, "from publishing a batch to its last confirm");
+    describe_counter!(BUS_UNACKNOWLEDGED, Unit::Count, "broker messages that will come again");
+    describe_counter!(BUS_REPEATED, Unit::Count, "copies of work that came again");
+    describe_counter!(BUS_REFUSED, Unit::Count, "what came over the bus and was refused, by reason");
+    describe_gauge!(BUS_DEAD, Unit::Count, "broker messages in the dead-letter queue");
 }
 
 /// Buckets of the histograms, seconds.

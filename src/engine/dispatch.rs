@@ -129,7 +129,8 @@ impl Dispatch {
             tracing::warn!(delivery = %work.delivery, endpoint = %work.endpoint, %error, "bus did not take work");
             match error {
                 bus::Error::UnknownEndpoint(endpoint) => {
-                    let said = format!("endpoint {endpoint} has no adapter that sends here; nothing was sent");
+                    let said =
+                        format!("endpoint {endpoint} has no adapter that sends here; nothing was sent");
                     let attempt = untried(said, self.clock.now());
                     unserved.push(WorkOutcome { work, outcome: Outcome::Ours, attempt });
                 }
@@ -147,7 +148,8 @@ impl Dispatch {
         let now = self.clock.now();
         let pause = Duration::from_millis(self.limits.idle_scan_ms);
         let again = now.checked_add(pause)?;
-        let settlements: Vec<_> = back.iter().map(|(error, work)| given_back(work, error, now, again)).collect();
+        let settlements: Vec<_> =
+            back.iter().map(|(error, work)| given_back(work, error, now, again)).collect();
         while let Err(error) = self.store.settle(settlements.clone(), now).await {
             tolerate(error)?;
             tokio::time::sleep(pause).await;

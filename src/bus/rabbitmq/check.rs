@@ -27,6 +27,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const DEAD_LIMIT: Duration = Duration::from_secs(10);
 /// Between looks for it.
 const LOOK: Duration = Duration::from_millis(50);
+/// Messages that a queue without room may take before it says so.
+const OVERFULL: usize = 20;
 /// A queue of a check that was cut off goes away by itself.
 const EXPIRES_MS: i64 = 60_000;
 
@@ -143,11 +145,14 @@ impl<'a> Trial<'a> {
         fate.map_err(|source| self.topology.refused(format!("exchange '{exchange}'"), source))
     }
 
+    /// A quorum queue notices that it is full when it has taken what is too much.
     async fn refuses_when_full(&self) -> Result<(), Error> {
-        match self.publish(&self.full).await? {
-            Confirmation::Nack(_) => Ok(()),
-            _ => Err(Error::Loses("a full queue takes messages that it cannot keep")),
+        for _ in 0..OVERFULL {
+            if let Confirmation::Nack(_) = self.publish(&self.full).await? {
+                return Ok(());
+            }
         }
+        Err(Error::Loses("a full queue takes messages that it cannot keep"))
     }
 
     async fn keeps_what_is_rejected(&self) -> Result<(), Error> {

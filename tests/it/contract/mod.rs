@@ -8,6 +8,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod bus_backend;
+pub(crate) mod bus;
 
 /// Runs the functions named on every store.
 macro_rules! on_every_backend {

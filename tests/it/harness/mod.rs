@@ -2,6 +2,7 @@
 //! store, the hub as a process, and the systems around it: one that sends, and departments that misbehave.
 
 pub(crate) mod books;
+pub(crate) mod broker;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod department;

@@ -5,6 +5,8 @@
 //! outcomes are settled, the trail is sealed, the store closes, probes last.
 
 mod adapters;
+mod attach;
+mod bus;
 pub mod counter;
 mod health;
 pub mod load;
@@ -28,7 +30,6 @@ use shelf::{Opening, Shelf};
 
 use crate::{
     api::{self, http::Grants},
-    bus::local::LocalBus,
     config::{environment::Environment, settings::Settings},
     domain::id::EndpointId,
     engine::{
@@ -87,6 +88,8 @@ pub enum Error {
     },
 }
 
+pub use attach::Attached;
+
 pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
     move |source| Error::Setup { what, source }
 }
@@ -99,6 +102,8 @@ pub struct Hub {
     front: Supervisor,
     core: Supervisor,
     back: Supervisor,
+    /// Keeps the bus.
+    transport: Supervisor,
     probes: Supervisor,
     grace: Duration,
     places: Places,
@@ -165,6 +170,7 @@ impl Hub {
             error = self.front.watch() => error,
             error = self.core.watch() => error,
             error = self.back.watch() => error,
+            error = self.transport.watch() => error,
             error = self.probes.watch() => error,
         }
     }
@@ -183,12 +189,13 @@ impl Hub {
     /// Stops in order, inside the grace period. A sender that never ends its request takes at most its share
     /// of it, and a target that never answers leaves enough to seal and to close.
     pub async fn stop(self) -> Result<(), Failure> {
-        let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
+        let Self { store, sealer, front, core, back, transport, probes, grace, office, .. } = self;
         let end = Instant::now() + grace;
         let left = || end.saturating_duration_since(Instant::now());
         let front = tolerate(front.drain(grace / FRONT_SHARE).await, "requests");
         let core = tolerate(core.drain(left().saturating_sub(grace / CLOSING_SHARE)).await, "deliveries");
         let back = back.drain(left()).await;
+        let transport = transport.drain(left()).await;
         let sealed = sealer.seal_all().await;
         drop((sealer, office));
         store.close().await?;
@@ -196,6 +203,7 @@ impl Hub {
         front?;
         core?;
         back?;
+        transport?;
         sealed
     }
 }
@@ -226,7 +234,7 @@ impl Checked {
         let adapters = adapters::load(settings, &outside.environment)?;
         load::key_file(settings)?;
         Ok(Self {
-            outgoing: adapters.outgoing(&outside.clock)?,
+            outgoing: adapters.outgoing(&outside.clock, |endpoint| !settings.bus.workers.contains_key(endpoint))?,
             policies: adapters.policies(settings)?,
             world: load::draft(settings, adapters.endpoints())?,
             origin: load::origin(settings)?,
@@ -248,6 +256,7 @@ struct Base {
     origin: Origin,
     desk: Arc<Desk>,
     bus: Arc<dyn Bus>,
+    transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
 }
@@ -270,8 +279,11 @@ impl Base {
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
+        let mut transport = Supervisor::new(CancellationToken::new());
+        let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
         Ok(Self {
-            bus: Arc::new(LocalBus::new(adapters.queues())),
+            bus,
+            transport,
             desk: Arc::new(Desk::new(policies.clone())),
             worlds: Arc::new(Worlds::new(world)),
             shared,
@@ -326,6 +338,7 @@ impl Base {
             front,
             core,
             back,
+            transport: self.transport,
             probes,
             grace,
             places,

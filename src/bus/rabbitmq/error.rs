@@ -112,7 +112,7 @@ impl Error {
     }
 
     /// Whether waiting does not help.
-    pub(super) fn needs_a_person(&self) -> bool {
+    pub fn needs_a_person(&self) -> bool {
         matches!(
             self,
             Self::Address { .. }

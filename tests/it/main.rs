@@ -21,6 +21,7 @@ mod on_postgres;
 mod one_behaviour;
 mod papers;
 mod provable;
+mod rabbitmq;
 mod right_level;
 mod same_twice_is_once;
 mod secrets_and_persons_stay_in;

@@ -46,7 +46,7 @@ pub(super) async fn check(
     };
     tokio::time::timeout(LIMIT, checking)
         .await
-        .unwrap_or_else(|_| Err(Error::Loses("it did not finish the check in 30 seconds")))
+        .unwrap_or_else(|_| Err(Error::Silent { node: "to be checked".to_owned(), limit: LIMIT }))
 }
 
 /// A worker declares nothing; what it needs must be there, and open to its account.

@@ -91,12 +91,12 @@ impl Keeper {
     }
 
     /// The first connection: each node is tried until one answers or `start_wait` is over.
-    pub(super) async fn first(&mut self) -> Result<Live, Error> {
+    pub(super) async fn first(&mut self) -> Result<Arc<Live>, Error> {
         let end = tokio::time::Instant::now() + self.options.start_wait;
         let mut delays = Policy::CONNECTION.delays();
         loop {
             let error = match self.try_next().await {
-                Ok(live) => return Ok(live),
+                Ok(live) => return Ok(self.begin(live)),
                 Err(error) => error,
             };
             let delay = delays.next();
@@ -109,20 +109,25 @@ impl Keeper {
         }
     }
 
+    /// Lets others use a connection.
+    fn begin(&self, live: Live) -> Arc<Live> {
+        let live = Arc::new(live);
+        self.live.send_replace(Some(Arc::clone(&live)));
+        gauge!(BUS_CONNECTED, "connection" => self.purpose).set(1.0);
+        live
+    }
+
     /// Keeps the connection until told to end.
-    pub(super) async fn run(mut self, first: Live, token: CancellationToken) -> Result<(), Failure> {
+    pub(super) async fn run(mut self, first: Arc<Live>, token: CancellationToken) -> Result<(), Failure> {
         let mut opened = Some(first);
         loop {
             let live = match opened.take() {
                 Some(live) => live,
                 None => tokio::select! {
                     () = token.cancelled() => return Ok(()),
-                    live = self.again() => live,
+                    live = self.again() => self.begin(live),
                 },
             };
-            let live = Arc::new(live);
-            self.live.send_replace(Some(Arc::clone(&live)));
-            gauge!(BUS_CONNECTED, "connection" => self.purpose).set(1.0);
             let ended = self.attend(&live, &token).await;
             self.live.send_replace(None);
             self.block(None);

@@ -142,6 +142,11 @@ impl RabbitmqBus {
         }
     }
 
+    /// Whether the broker can be reached now.
+    pub fn is_connected(&self) -> bool {
+        self.consume.now().is_some()
+    }
+
     /// Whether the bus is closed and nobody here has anything more to report.
     fn settle_done(&self) {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);

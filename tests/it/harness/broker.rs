@@ -11,11 +11,7 @@ use std::{
     time::Duration,
 };
 
-use lapin::{
-    Channel, Connection, ConnectionProperties,
-    options::{BasicGetOptions, QueueDeclareOptions},
-    types::FieldTable,
-};
+use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use liandong::{
     bus::rabbitmq::{Lane, Nodes, Options, RabbitmqBus, Role, Served},
     config::environment::Environment,
@@ -157,12 +153,6 @@ impl Own {
             .await
             .unwrap()
             .message_count()
-    }
-
-    /// Takes a message from a queue, if there is one.
-    pub(crate) async fn take(&self, queue: &str) -> Option<Vec<u8>> {
-        let options = BasicGetOptions { no_ack: true };
-        self.channel.basic_get(queue.into(), options).await.unwrap().map(|message| message.delivery.data)
     }
 
     /// Waits until so many messages are in a queue.

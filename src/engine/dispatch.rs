@@ -61,7 +61,7 @@ impl Dispatch {
             if self.desk.take_due(now) {
                 self.look().await?;
             }
-            let wants = self.desk.wants(self.limits.claim_limit, now);
+            let wants = self.wants(now);
             if wants.is_empty() {
                 self.rest(&token, now).await?;
                 continue;
@@ -73,6 +73,15 @@ impl Dispatch {
         }
         self.bus.close().await;
         Ok(())
+    }
+
+    /// Room at endpoints whose work somebody takes. The others are looked at again at the next scan.
+    fn wants(&self, now: Timestamp) -> Vec<Want> {
+        let wants = self.desk.wants(self.limits.claim_limit, now);
+        let (served, unserved): (Vec<_>, Vec<_>) =
+            wants.into_iter().partition(|want| self.bus.has_workers(&want.endpoint));
+        self.desk.unclaimed(&unserved);
+        served
     }
 
     /// Waits for the bell, the next due time or the idle scan, whichever is first.

@@ -29,6 +29,10 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// Waits until work can be sent: at once, unless what carries it is out of order. Cancel-safe.
     async fn ready(&self);
 
+    /// Whether somebody takes work of this endpoint now. What is sent to it otherwise lies until its lease
+    /// ends, and is called unknown though nobody began it.
+    fn has_workers(&self, endpoint: &EndpointId) -> bool;
+
     /// Queues work for its endpoint's workers. What could not be queued comes back with the reason.
     async fn send_work(&self, work: Vec<Work>) -> Vec<(Error, Work)>;
 

@@ -48,6 +48,8 @@ pub const BUS_UNACKNOWLEDGED: &str = "liandong_bus_unacknowledged_total";
 pub const BUS_REPEATED: &str = "liandong_bus_repeated_total";
 /// What came over the bus and was refused; label `reason`.
 pub const BUS_REFUSED: &str = "liandong_bus_refused_total";
+/// Consumers of an endpoint that is served outside; label `endpoint`.
+pub const BUS_CONSUMERS: &str = "liandong_bus_consumers";
 /// Broker messages that lie in the dead-letter queue.
 pub const BUS_DEAD: &str = "liandong_bus_dead_messages";
 
@@ -76,6 +78,7 @@ pub fn describe() {
     describe_counter!(BUS_UNACKNOWLEDGED, Unit::Count, "broker messages that will come again");
     describe_counter!(BUS_REPEATED, Unit::Count, "copies of work that came again");
     describe_counter!(BUS_REFUSED, Unit::Count, "what came over the bus and was refused, by reason");
+    describe_gauge!(BUS_CONSUMERS, Unit::Count, "consumers of an endpoint that is served outside");
     describe_gauge!(BUS_DEAD, Unit::Count, "broker messages in the dead-letter queue");
 }
 

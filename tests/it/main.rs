@@ -28,3 +28,4 @@ mod secrets_and_persons_stay_in;
 mod source;
 mod tidy;
 mod unknown_is_said;
+mod workers;

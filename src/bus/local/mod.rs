@@ -87,6 +87,11 @@ fn drop_sender<T>(sender: &Mutex<Option<mpsc::Sender<T>>>) {
 impl Bus for LocalBus {
     async fn ready(&self) {}
 
+    /// Workers run in this process, or there are none and the work is handed back.
+    fn has_workers(&self, _endpoint: &EndpointId) -> bool {
+        true
+    }
+
     async fn send_work(&self, work: Vec<Work>) -> Vec<(Error, Work)> {
         work.into_iter().filter_map(|piece| self.offer(piece)).collect()
     }

@@ -11,10 +11,10 @@
 //! The broker's messages are copies: what it loses, the reconciler finds by its lease.
 
 mod check;
-mod dead;
 mod error;
 mod hand;
 mod link;
+mod look;
 mod message;
 mod node;
 mod options;
@@ -32,10 +32,11 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     link::{Keeper, Link},
+    look::{Attended, Looker},
     outcomes::{Outcomes, Reporters},
     publisher::{Fate, Owner, Packing, Publisher},
     tap::Tap,
@@ -45,7 +46,7 @@ use self::{
 use crate::{
     domain::id::EndpointId,
     port::bus::{self, Bus, OutcomeSource, Work, WorkOutcome, WorkSource},
-    task::{Supervisor, retry::Policy},
+    task::{Failure, Supervisor, retry::Policy},
 };
 
 pub use self::{
@@ -70,6 +71,7 @@ pub struct RabbitmqBus {
     lanes: HashMap<EndpointId, Lane>,
     /// None in a worker.
     work: Option<Publisher>,
+    attended: Attended,
     outcomes: Publisher,
     consume: Link,
     hands: Hands,
@@ -91,18 +93,14 @@ impl RabbitmqBus {
         check::check(&first.connection, &topology, &options).await?;
         let second = consuming.first().await?;
 
-        // The connections end when the last of those who publish has ended.
+        // The connections end when the last of those who use them has ended.
         let ending = CancellationToken::new();
         let guard = Arc::new(ending.clone().drop_guard());
         supervisor.spawn("bus connection that publishes", publishing.run(first, ending.clone()));
         supervisor.spawn("bus connection that consumes", consuming.run(second, ending));
         let mut own = |owner: Owner, name: &str| {
-            let (token, guard) = (supervisor.token().clone(), Arc::clone(&guard));
-            supervisor.spawn(format!("publisher of {name}"), async move {
-                let ended = owner.run(token).await;
-                drop(guard);
-                ended
-            });
+            let owning = owner.run(supervisor.token().clone());
+            supervisor.spawn(format!("publisher of {name}"), guarded(owning, Arc::clone(&guard)));
         };
         let (owner, outcomes) = Owner::new(publish.clone(), topology.outcome(), Packing::Joined, &options);
         own(owner, "outcomes");
@@ -111,20 +109,24 @@ impl RabbitmqBus {
             own(owner, "work");
             work
         });
+        let attended = Attended::default();
         if options.role == Role::Hub {
-            let watch = dead::watch(consume.clone(), topology.dead(), supervisor.token().clone());
-            supervisor.spawn("dead letters", watch);
+            let looker = Looker {
+                link: consume.clone(),
+                options: Arc::clone(&options),
+                topology: Arc::clone(&topology),
+                attended: attended.clone(),
+            };
+            let looking = looker.run(supervisor.token().clone());
+            supervisor.spawn("look at queues", guarded(looking, Arc::clone(&guard)));
         }
-        Ok(Self::assemble(options, topology, work, outcomes, consume))
+        let mut bus = Self::assemble(options, topology, outcomes, consume);
+        bus.work = work;
+        bus.attended = attended;
+        Ok(bus)
     }
 
-    fn assemble(
-        options: Arc<Options>,
-        topology: Arc<Topology>,
-        work: Option<Publisher>,
-        outcomes: Publisher,
-        consume: Link,
-    ) -> Self {
+    fn assemble(options: Arc<Options>, topology: Arc<Topology>, outcomes: Publisher, consume: Link) -> Self {
         let here = options.lanes.iter().filter(|lane| lane.served == Served::Here);
         let reporters = Reporters { own: options.nodes.user().into(), others: options.reporters.clone() };
         Self {
@@ -132,7 +134,8 @@ impl RabbitmqBus {
             lanes: options.lanes.iter().map(|lane| (lane.endpoint.clone(), lane.clone())).collect(),
             options,
             topology,
-            work,
+            work: None,
+            attended: Attended::default(),
             outcomes,
             consume,
             hands: Hands::default(),
@@ -184,6 +187,16 @@ impl RabbitmqBus {
     }
 }
 
+/// A task that keeps the connections open until it has ended.
+async fn guarded(
+    task: impl Future<Output = Result<(), Failure>>,
+    guard: Arc<DropGuard>,
+) -> Result<(), Failure> {
+    let ended = task.await;
+    drop(guard);
+    ended
+}
+
 #[async_trait]
 impl Bus for RabbitmqBus {
     async fn ready(&self) {
@@ -191,6 +204,11 @@ impl Bus for RabbitmqBus {
             Some(publisher) => publisher.clone().ready().await,
             None => std::future::pending().await,
         }
+    }
+
+    fn has_workers(&self, endpoint: &EndpointId) -> bool {
+        let is_outside = self.lanes.get(endpoint).is_some_and(|lane| lane.served == Served::Outside);
+        !is_outside || self.attended.contains(endpoint)
     }
 
     async fn send_work(&self, work: Vec<Work>) -> Vec<(bus::Error, Work)> {

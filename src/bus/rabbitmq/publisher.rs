@@ -169,6 +169,8 @@ impl Owner {
                 () = token.cancelled(), if !self.requests.is_closed() => self.requests.close(),
                 count = self.requests.recv_many(&mut requests, REQUESTS) => {
                     if count == 0 {
+                        // Nobody is left who could ask for anything.
+                        token.cancelled().await;
                         return Ok(());
                     }
                     self.serve(std::mem::take(&mut requests)).await;

@@ -1,0 +1,172 @@
+//! Workers of their own, attached by RabbitMQ: they have no store, and outlive hub and broker.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::harness::{
+    broker::Broker,
+    department::{Behaviour, Department},
+    hub::{Hub, eventually, free_address},
+    sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
+};
+
+/// A worker as its user runs it.
+struct Worker(Child);
+
+impl Worker {
+    /// Starts one beside a hub, with the hub's adapters and no store.
+    fn start(hub: &Hub) -> Self {
+        let mut command = hub.command(&["worker", "--attach", "amqp"]);
+        command.env("LIANDONG__ADMIN__LISTEN", free_address());
+        command.env("LIANDONG__PATHS__DATA", "/nonexistent");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("hanbin-scjg"), "the worker did not start: {line:?}");
+        Self(child)
+    }
+
+    /// kill -9.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Stops it by SIGTERM and gives its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+struct Stage {
+    broker: Broker,
+    hub: Hub,
+    bureau: Sender,
+    regulator: Department,
+}
+
+impl Stage {
+    /// A hub on RabbitMQ; `workers` is its bus.workers.
+    async fn open(workers: &str) -> Self {
+        let broker = Broker::new().await;
+        let regulator = Department::anywhere().await;
+        let more = "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 3000\n";
+        let mut hub = hub_of(&[
+            ("hanbin-spj", sends("hanbin-spj", &[BUREAU])),
+            ("hanbin-scjg", receives("hanbin-scjg", REGULATOR, &regulator.address(), more)),
+        ]);
+        hub.set("breaker.failures", 1000);
+        hub.set("retry.max_ms", 100);
+        hub.set("bus.backend", "rabbitmq");
+        hub.set("bus.workers", workers);
+        hub.variable("LIANDONG_AMQP_URL", broker.url());
+        hub.start();
+        let bureau = Sender::at(&hub, "hanbin-spj");
+        Self { broker, hub, bureau, regulator }
+    }
+
+    /// Has results accepted, each about a licence of its own; their deliveries to the regulator.
+    async fn results(&self, name: &str, count: usize) -> Vec<String> {
+        let send = async |number: usize| {
+            let key = format!("{name}-{number}");
+            self.bureau.accepted(&result(&key, &format!("JY-{key}"))).await.delivery_to(REGULATOR)
+        };
+        join_all((0..count).map(send)).await
+    }
+
+    async fn until_delivered(&self, deliveries: &[String]) {
+        for delivery in deliveries {
+            self.hub.until(delivery, "delivered").await;
+        }
+    }
+}
+
+const OUTSIDE: &str = r#"["guest: hanbin-scjg"]"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_leased_only_when_a_worker_is_there() {
+    let stage = Stage::open(OUTSIDE).await;
+    let early = stage.results("A", 3).await;
+    // The reconciler has gone round many times when a lease would have ended.
+    let probe = stage.results("B", 1).await;
+    for delivery in early.iter().chain(&probe) {
+        let row = stage.hub.delivery(delivery).await;
+        assert_eq!((&row["state"], &row["attempts"]), (&json!("ready"), &json!(0)), "{row}");
+    }
+    let worker = Worker::start(&stage.hub);
+    stage.until_delivered(&early).await;
+    let row = stage.hub.delivery(&early[0]).await;
+    assert_eq!(row["attempts"], json!(1), "{row}");
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_goes_on_when_the_hub_and_the_broker_come_back() {
+    let mut stage = Stage::open(OUTSIDE).await;
+    let worker = Worker::start(&stage.hub);
+    stage.until_delivered(&stage.results("A", 5).await).await;
+
+    stage.regulator.behave(|_| Behaviour::TakeAfter(Duration::from_millis(500)));
+    let under_way = stage.results("B", 5).await;
+    let regulator = &stage.regulator;
+    eventually("the worker is at all of it", || regulator.arrivals() == 10).await;
+    stage.hub.kill();
+    // Its outcomes wait on the broker for a hub.
+    eventually("the worker goes on without a hub", || regulator.kept() == 10).await;
+    stage.hub.start();
+    stage.until_delivered(&under_way).await;
+
+    let before = stage.results("C", 5).await;
+    stage.broker.close_connections().await;
+    let after = stage.results("D", 5).await;
+    stage.until_delivered(&before).await;
+    stage.until_delivered(&after).await;
+    assert_eq!(worker.stop(), Some(0));
+    assert_eq!(stage.hub.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_had_is_done_by_another() {
+    let stage = Stage::open(OUTSIDE).await;
+    let (first, second) = (Worker::start(&stage.hub), Worker::start(&stage.hub));
+    stage.regulator.behave(|_| Behaviour::TakeAfter(Duration::from_millis(50)));
+    let deliveries = stage.results("A", 100).await;
+    let regulator = &stage.regulator;
+    eventually("the workers are at it", || regulator.arrivals() > 20).await;
+    first.kill();
+    stage.until_delivered(&deliveries).await;
+    let seen = regulator.look(|ledger| ledger.times.len());
+    assert_eq!(seen, 100, "each delivery came under one id");
+    assert_eq!(second.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_with_its_own_workers_drains_over_the_broker() {
+    let mut stage = Stage::open("[]").await;
+    stage.regulator.behave(|_| Behaviour::TakeAfter(Duration::from_millis(100)));
+    let deliveries = stage.results("A", 40).await;
+    assert_eq!(stage.hub.stop(), Some(0));
+    let own = stage.broker.channel().await;
+    for queue in ["liandong.work.hanbin-scjg", "liandong.outcome", "liandong.dead"] {
+        assert_eq!(own.count(queue).await, 0, "{queue}");
+    }
+    stage.hub.start();
+    stage.until_delivered(&deliveries).await;
+    let twice = stage.regulator.look(|ledger| ledger.times.values().filter(|times| **times > 1).count());
+    assert_eq!(twice, 0, "deliveries that came twice");
+}

@@ -50,7 +50,7 @@ pub struct Delays {
 
 impl Delays {
     /// Before the next try.
-    pub fn next(&mut self) -> Duration {
+    pub fn draw(&mut self) -> Duration {
         // The calculator bounds its middle and draws around that.
         self.calculator.next_backoff().unwrap_or(self.max).min(self.max)
     }
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn delays_grow_to_their_bound_and_never_end() {
         let mut delays = POLICY.delays();
-        let first = delays.next();
+        let first = delays.draw();
         assert!((Duration::from_millis(50)..=Duration::from_millis(151)).contains(&first), "{first:?}");
-        let later: Vec<_> = (0..1000).map(|_| delays.next()).collect();
+        let later: Vec<_> = (0..1000).map(|_| delays.draw()).collect();
         assert!(later.iter().all(|delay| *delay <= POLICY.max));
         assert!(later[10..].iter().all(|delay| *delay >= POLICY.max / 2));
     }
@@ -81,9 +81,9 @@ mod tests {
     fn a_success_begins_anew() {
         let mut delays = POLICY.delays();
         for _ in 0..20 {
-            delays.next();
+            delays.draw();
         }
         delays.reset();
-        assert!(delays.next() <= Duration::from_millis(151));
+        assert!(delays.draw() <= Duration::from_millis(151));
     }
 }

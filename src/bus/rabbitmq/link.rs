@@ -99,7 +99,7 @@ impl Keeper {
                 Ok(live) => return Ok(self.begin(live)),
                 Err(error) => error,
             };
-            let delay = delays.next();
+            let delay = delays.draw();
             let is_over = tokio::time::Instant::now() + delay > end;
             if is_over || error.needs_a_person() {
                 return Err(error);
@@ -121,12 +121,13 @@ impl Keeper {
     pub(super) async fn run(mut self, first: Arc<Live>, token: CancellationToken) -> Result<(), Failure> {
         let mut opened = Some(first);
         loop {
-            let live = match opened.take() {
-                Some(live) => live,
-                None => tokio::select! {
+            let live = if let Some(live) = opened.take() {
+                live
+            } else {
+                tokio::select! {
                     () = token.cancelled() => return Ok(()),
                     live = self.again() => self.begin(live),
-                },
+                }
             };
             let ended = self.attend(&live, &token).await;
             self.live.send_replace(None);
@@ -134,7 +135,7 @@ impl Keeper {
             gauge!(BUS_CONNECTED, "connection" => self.purpose).set(0.0);
             match ended {
                 Ended::Lost(why) => {
-                    tracing::warn!(connection = self.purpose, why, "connection to the broker lost")
+                    tracing::warn!(connection = self.purpose, why, "connection to the broker lost");
                 }
                 Ended::Told => {
                     let closing = live.connection.close(200, "done".into());
@@ -189,11 +190,11 @@ impl Keeper {
     async fn again(&mut self) -> Live {
         let mut delays = Policy::CONNECTION.delays();
         loop {
-            tokio::time::sleep(delays.next()).await;
+            tokio::time::sleep(delays.draw()).await;
             match self.try_next().await {
                 Ok(live) => return live,
                 Err(error) => {
-                    tracing::warn!(connection = self.purpose, %error, "broker cannot be used, trying again")
+                    tracing::warn!(connection = self.purpose, %error, "broker cannot be used, trying again");
                 }
             }
         }

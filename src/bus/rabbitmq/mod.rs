@@ -267,7 +267,7 @@ impl Bus for RabbitmqBus {
                 ?why,
                 "outcomes not taken by the broker, publishing again"
             );
-            tokio::time::sleep(delays.next()).await;
+            tokio::time::sleep(delays.draw()).await;
             self.outcomes.clone().ready().await;
         }
         self.hands.reported(&outcomes, self.options.publish_timeout).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lapin::{Acker, message::Delivery, options::BasicAckOptions};
+use lapin::{Acker, message::Delivery, options::BasicAckOptions, types::ShortString};
 use metrics::counter;
 use tokio::sync::watch;
 
@@ -138,7 +138,7 @@ impl Outcomes {
                 return refuse(delivery, "unreadable").await;
             }
         };
-        let user = delivery.properties.user_id().as_ref().map(|user| user.as_str());
+        let user = delivery.properties.user_id().as_ref().map(ShortString::as_str);
         let alien = outcomes.iter().find(|outcome| !self.reporters.may_report(user, &outcome.work.endpoint));
         if let Some(outcome) = alien {
             let endpoint = &outcome.work.endpoint;

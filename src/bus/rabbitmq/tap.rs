@@ -57,10 +57,10 @@ impl Tap {
             match flow.consumer.next().await {
                 Some(Ok(delivery)) => return delivery,
                 Some(Err(error)) => {
-                    tracing::warn!(queue = %self.queue, %error, "consumer ended, consuming again")
+                    tracing::warn!(queue = %self.queue, %error, "consumer ended, consuming again");
                 }
                 None => {
-                    tracing::warn!(queue = %self.queue, "consumer was ended by the broker, consuming again")
+                    tracing::warn!(queue = %self.queue, "consumer was ended by the broker, consuming again");
                 }
             }
             self.flow = None;
@@ -104,7 +104,7 @@ impl Tap {
             }
             Err(why) => {
                 tracing::warn!(queue = %self.queue, why, "cannot consume, trying again");
-                let delay = self.delays.next();
+                let delay = self.delays.draw();
                 let (link, queue) = (self.link.clone(), self.queue.clone());
                 let (prefetch, limit) = (self.prefetch, self.limit);
                 self.opening = Some(Box::pin(async move {

@@ -92,13 +92,13 @@ impl WorkSource for Source {
             self.hand.acknowledge(self.limit).await;
             let delivery = match self.stage {
                 Stage::Ended => return None,
-                Stage::Cancelled => match self.tap.at_hand() {
-                    Some(delivery) => delivery,
-                    None => {
+                Stage::Cancelled => {
+                    let Some(delivery) = self.tap.at_hand() else {
                         self.stage = Stage::Ended;
                         continue;
-                    }
-                },
+                    };
+                    delivery
+                }
                 Stage::Open if self.closing.is_cancelled() => match self.last().await {
                     Some(delivery) => delivery,
                     None => continue,

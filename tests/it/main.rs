@@ -13,6 +13,7 @@ mod contract;
 mod demo;
 mod demo_data;
 mod drains;
+mod dispatch;
 mod failure_is_evidence_too;
 mod harness;
 mod in_order;

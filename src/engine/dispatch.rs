@@ -180,6 +180,8 @@ fn given_back(work: &Work, error: &bus::Error, now: Timestamp, again: Timestamp)
     });
     Settlement {
         delivery: work.delivery,
+        message: work.message,
+        endpoint: work.endpoint.clone(),
         lease: work.lease,
         attempt: work.attempt,
         outcome: Outcome::Transient,

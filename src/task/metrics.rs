@@ -28,6 +28,8 @@ pub const IN_FLIGHT: &str = "liandong_deliveries_in_flight";
 pub const BREAKER: &str = "liandong_breaker_state";
 /// Leases that ended unsettled.
 pub const LEASES_EXPIRED: &str = "liandong_leases_expired_total";
+/// Outcomes that were not recorded; label `reason`.
+pub const OUTCOMES_REFUSED: &str = "liandong_outcomes_refused_total";
 /// Entries sealed.
 pub const SEALED: &str = "liandong_trail_sealed_total";
 /// Age of the oldest unsealed entry.
@@ -68,6 +70,7 @@ pub fn describe() {
     describe_gauge!(IN_FLIGHT, Unit::Count, "deliveries with workers now, by endpoint");
     describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");
     describe_counter!(LEASES_EXPIRED, Unit::Count, "leases that ended unsettled");
+    describe_counter!(OUTCOMES_REFUSED, Unit::Count, "outcomes that were not recorded, by reason");
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
     describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");

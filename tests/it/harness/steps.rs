@@ -70,6 +70,8 @@ pub(crate) fn settlement(work: &Work, outcome: Outcome, next: Next, now: Timesta
     };
     Settlement {
         delivery: work.delivery,
+        message: work.message,
+        endpoint: work.endpoint.clone(),
         lease: work.lease,
         attempt: work.attempt,
         outcome,

@@ -1,5 +1,5 @@
-//! A worker of its own: adapters beside a department's system, attached to the hubs by the bus. It has no
-//! store; what it does not finish, the hub finds by its lease.
+//! A worker of its own: adapters beside a department's system, attached to the hubs by a bus. It has no store;
+//! what it does not finish, the hub finds by its lease.
 //!
 //! Stop: no new work is taken, what has not begun goes back to the queue, attempts under way finish and
 //! their outcomes are confirmed by the broker, probes last.
@@ -23,6 +23,13 @@ use crate::{
     task::{self, Failure, Supervisor},
 };
 
+/// How a worker reaches its hubs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// Through RabbitMQ.
+    Amqp,
+}
+
 /// A running worker.
 #[derive(Debug)]
 pub struct Attached {
@@ -36,7 +43,7 @@ pub struct Attached {
 
 impl Attached {
     /// Loads the adapters, attaches and works for each endpoint that they send to.
-    pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
+    pub async fn start(settings: &Settings, outside: Outside, attachment: Attachment) -> Result<Self, Error> {
         let adapters = adapters::load(settings, &outside.environment)?;
         let endpoints: Vec<_> = adapters.queues().into_iter().map(|queue| queue.endpoint).collect();
         if endpoints.is_empty() {
@@ -50,20 +57,25 @@ impl Attached {
         let admin = address(&listener, settings.admin.listen);
         let mut transport = Supervisor::new(CancellationToken::new());
         let environment = &outside.environment;
-        let bus = bus::on_rabbitmq(settings, &adapters, environment, Role::Worker, &mut transport).await?;
-        let bus = Arc::new(bus);
-        let shared = Arc::clone(&bus) as Arc<dyn Bus>;
+        let (bus, reach): (Arc<dyn Bus>, Arc<dyn Health>) = match attachment {
+            Attachment::Amqp => {
+                let bus =
+                    bus::on_rabbitmq(settings, &adapters, environment, Role::Worker, &mut transport).await?;
+                let bus = Arc::new(bus);
+                (Arc::clone(&bus) as _, Arc::new(Reach(bus)))
+            }
+        };
         let mut core = Supervisor::new(CancellationToken::new());
-        adapters.work(&mut core, &shared, &outside.clock, &outgoing);
+        adapters.work(&mut core, &bus, &outside.clock, &outgoing);
         let told = core.token().clone();
         core.spawn("end of work", async move {
             told.cancelled().await;
-            shared.close().await;
+            bus.close().await;
             Ok(())
         });
         let mut probes = Supervisor::new(CancellationToken::new());
         probes.spawn("metrics", upkeep(outside.metrics.clone(), probes.token().clone()));
-        let router = api::admin::router(Arc::new(Reach(bus)), outside.metrics);
+        let router = api::admin::router(reach, outside.metrics);
         let end = probes.token().clone().cancelled_owned();
         probes.spawn("admin", async move { Ok(api::serve(listener, router, end).await?) });
         let grace = Duration::from_millis(settings.shutdown.grace_ms);

@@ -35,7 +35,7 @@ use crate::{
     engine::{
         EndpointPolicy,
         census::Census,
-        desk::Desk,
+        desk::{Desk, Leases},
         dispatch::{Dispatch, DispatchLimits},
         intake::{self, Committer, Queue, Reception},
         office::{self, Office},
@@ -88,7 +88,7 @@ pub enum Error {
     },
 }
 
-pub use attach::Attached;
+pub use attach::{Attached, Attachment};
 
 pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
     move |source| Error::Setup { what, source }
@@ -234,7 +234,8 @@ impl Checked {
         let adapters = adapters::load(settings, &outside.environment)?;
         load::key_file(settings)?;
         Ok(Self {
-            outgoing: adapters.outgoing(&outside.clock, |endpoint| !settings.bus.workers.contains_key(endpoint))?,
+            outgoing: adapters
+                .outgoing(&outside.clock, |endpoint| !settings.bus.workers.contains_key(endpoint))?,
             policies: adapters.policies(settings)?,
             world: load::draft(settings, adapters.endpoints())?,
             origin: load::origin(settings)?,
@@ -281,10 +282,11 @@ impl Base {
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
         let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let leases = if bus.is_shared() { Leases::Shared } else { Leases::Own };
         Ok(Self {
             bus,
             transport,
-            desk: Arc::new(Desk::new(policies.clone())),
+            desk: Arc::new(Desk::new(policies.clone(), leases)),
             worlds: Arc::new(Worlds::new(world)),
             shared,
             store,

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Call, Error, serve::Orders};
 use crate::{
-    app::{self, Attached, Outside},
+    app::{self, Attached, Attachment, Outside},
     port::clock::SystemClock,
 };
 
@@ -30,12 +30,11 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     let mut orders = Orders::listen()?;
     let metrics = app::telemetry::record()?;
     let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
-    let mut worker = match arguments.attach {
-        Attach::Amqp => Attached::start(&call.settings, outside).await?,
+    let attachment = match arguments.attach {
+        Attach::Amqp => Attachment::Amqp,
     };
-    let said = call.output.language.pick("适配进程已启动", "worker is running");
-    let endpoints: Vec<_> = worker.endpoints().iter().map(ToString::to_string).collect();
-    call.output.line(format!("{said}: {}  admin http://{}", endpoints.join(" "), worker.admin()))?;
+    let mut worker = Attached::start(&call.settings, outside, attachment).await?;
+    started(&mut call, &worker)?;
     let failed = tokio::select! {
         error = worker.watch() => Some(error),
         () = orders.told_to_stop() => None,
@@ -46,4 +45,17 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         Some(error) => Err(Error::Other(error.into())),
         None => Ok(stopped?),
     }
+}
+
+fn started(call: &mut Call<'_>, worker: &Attached) -> Result<(), Error> {
+    let (endpoints, admin) = (worker.endpoints(), worker.admin());
+    if call.output.is_json() {
+        return Ok(call.output.json(&serde_json::json!({ "endpoints": endpoints, "admin": admin }))?);
+    }
+    let names: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    let names = names.join(" ");
+    Ok(call.output.say(
+        &format!("适配进程已启动：接入系统 {names}，探针与指标 http://{admin}"),
+        &format!("worker is running: endpoints {names}, probes and metrics http://{admin}"),
+    )?)
 }

@@ -23,11 +23,16 @@ use crate::domain::{
 ///   said to be settled.
 /// - *Bounds*: every queue is bounded; work that does not fit is handed back at once, never waited for.
 /// - *Idempotence*: a copy may arrive twice; workers and the store tell by lease token.
-/// - *Processes*: several may share one bus; each closes its own end of it.
+/// - *Processes*: several may share one bus; each closes its own end of it. What is queued for an endpoint
+///   when one closes is left to the others that take its work, if there are any.
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync {
     /// Waits until work can be sent: at once, unless what carries it is out of order. Cancel-safe.
     async fn ready(&self);
+
+    /// Whether several hubs take outcomes from it: then one may settle what another leased, and how much is
+    /// under way is known to the store alone.
+    fn is_shared(&self) -> bool;
 
     /// Whether somebody takes work of this endpoint now. What is sent to it otherwise lies until its lease
     /// ends, and is called unknown though nobody began it.
@@ -112,6 +117,19 @@ pub struct Work {
     /// The message in canonical JSON.
     #[serde(with = "json_text")]
     pub body: Bytes,
+    /// How often the bus has brought this copy; said by the bus, never sent.
+    #[serde(skip)]
+    pub brought: Brought,
+}
+
+/// How often a copy was brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Brought {
+    /// Nobody had it before.
+    #[default]
+    First,
+    /// Somebody had it and is gone since: an attempt may have been begun, and its outcome is unknown.
+    Again,
 }
 
 /// Fences a lease: rises with each lease of a delivery, from [`LeaseToken::FIRST`].

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::{
     domain::{delivery::Outcome, id::EndpointId},
     port::{
-        bus::{AttemptRecord, Bus, Work, WorkOutcome},
+        bus::{AttemptRecord, Brought, Bus, Work, WorkOutcome},
         clock::Clock,
     },
     task::Failure,
@@ -27,6 +27,9 @@ pub trait Target: std::fmt::Debug + Send + Sync {
 
     /// Attempts at once.
     fn window(&self) -> usize;
+
+    /// Whether an attempt that somebody may have begun already may be made again.
+    fn may_repeat(&self) -> bool;
 }
 
 /// Runs one endpoint's work.
@@ -65,11 +68,13 @@ impl Runner {
             let has_room = attempts.len() < window && ended.len() < window;
             tokio::select! {
                 work = source.next(), if open && has_room => match work {
-                    Some(work) if self.has_time(&work) => attempts.push(self.attempt(work)),
-                    Some(work) => {
-                        tracing::warn!(delivery = %work.delivery, "too late to start, copy dropped");
-                        source.dismiss(work).await;
-                    }
+                    Some(work) => match self.objection(&work) {
+                        None => attempts.push(self.attempt(work)),
+                        Some(why) => {
+                            tracing::warn!(delivery = %work.delivery, why, "copy dropped, its lease ends as unknown");
+                            source.dismiss(work).await;
+                        }
+                    },
                     None => open = false,
                 },
                 Some(outcome) = attempts.next() => ended.push(outcome),
@@ -77,6 +82,17 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Why no attempt is made at a copy.
+    fn objection(&self, work: &Work) -> Option<&'static str> {
+        if !self.has_time(work) {
+            Some("too late to start")
+        } else if work.brought == Brought::Again && !self.target.may_repeat() {
+            Some("a worker that is gone may have begun it, and the adapter does not allow a repeat")
+        } else {
+            None
+        }
     }
 
     /// Whether a whole attempt fits in before the lease is given to another.

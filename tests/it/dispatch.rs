@@ -6,19 +6,19 @@ use std::{collections::HashMap, sync::Arc};
 use liandong::{
     bus::local::LocalBus,
     domain::{
-        delivery::{OnUnknown, Transport},
+        delivery::{OnUnknown, Outcome, Transport},
         id::EndpointId,
         retry,
     },
     engine::{
         EndpointPolicy,
         breaker::BreakerPolicy,
-        desk::Desk,
+        desk::{Desk, Leases},
         dispatch::{Dispatch, DispatchLimits},
         settle::Settle,
     },
     port::{
-        bus::Bus,
+        bus::{Bus, WorkOutcome},
         clock::{Clock, SystemClock},
         store::{Selector, Store},
     },
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     contract::{
         backend::{Backend as _, Sqlite},
-        bus::{delivered, next},
+        bus_backend::{next, outcome},
     },
     harness::{
         hub::PATIENCE,
@@ -50,7 +50,7 @@ async fn work_that_a_full_queue_refused_is_sent_again_without_an_attempt_burnt()
         breaker: BreakerPolicy { failures: 1000, pause_ms: 1000 },
         on_unknown: OnUnknown::Park,
     };
-    let desk = Arc::new(Desk::new(HashMap::from([(EndpointId::from("a"), policy)])));
+    let desk = Arc::new(Desk::new(HashMap::from([(EndpointId::from("a"), policy)]), Leases::Own));
     let now = clock.now();
     let drafts: Vec<_> = (0..6).map(|number| Draft::new(&format!("k-{number}")).to("a")).collect();
     for draft in &drafts {
@@ -79,7 +79,8 @@ async fn work_that_a_full_queue_refused_is_sent_again_without_an_attempt_burnt()
     for _ in &drafts {
         let work = next(&mut source).await;
         assert_eq!(work.attempt, 1, "nobody had attempted it");
-        bus.send_outcomes(vec![delivered(work)]).await.unwrap();
+        let delivered = WorkOutcome { outcome: Outcome::Delivered, ..outcome(work) };
+        bus.send_outcomes(vec![delivered]).await.unwrap();
     }
     bus.finish(&"a".into()).await;
     tasks.drain(PATIENCE).await.unwrap();

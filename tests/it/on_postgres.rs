@@ -16,7 +16,7 @@ const MESSAGES: usize = 60;
 const LICENCES: usize = 6;
 
 /// A hub on a database, with a target.
-async fn hub_on(place: &Postgres, target: &Department) -> Hub {
+pub(crate) async fn hub_on(place: &Postgres, target: &Department) -> Hub {
     let more = "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 2000";
     let mut hub = hub_of(&[
         (BUREAU, sends(BUREAU, &[BUREAU])),
@@ -28,7 +28,7 @@ async fn hub_on(place: &Postgres, target: &Department) -> Hub {
 }
 
 /// Numbers in the order in which they arrived, a list a licence.
-fn arrived(target: &Department) -> BTreeMap<String, Vec<usize>> {
+pub(crate) fn arrived(target: &Department) -> BTreeMap<String, Vec<usize>> {
     let mut lanes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     target.look(|ledger| {
         for arrival in &ledger.arrivals {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::harness::{
     broker::Broker,
-    department::{Behaviour, Department},
+    department::{Arrival, Behaviour, Department},
     hub::{Hub, eventually, free_address},
     sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
 };
@@ -61,15 +61,20 @@ struct Stage {
 }
 
 impl Stage {
-    /// A hub on RabbitMQ; `workers` is its bus.workers.
+    /// A hub on RabbitMQ; `workers` is its bus.workers. Its adapter lets what is unknown be sent again.
     async fn open(workers: &str) -> Self {
+        Self::with(workers, "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 3000\n", 500).await
+    }
+
+    /// The same with an adapter of its own, and this margin around leases.
+    async fn with(workers: &str, more: &str, margin_ms: u64) -> Self {
         let broker = Broker::new().await;
         let regulator = Department::anywhere().await;
-        let more = "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 3000\n";
         let mut hub = hub_of(&[
             ("hanbin-spj", sends("hanbin-spj", &[BUREAU])),
             ("hanbin-scjg", receives("hanbin-scjg", REGULATOR, &regulator.address(), more)),
         ]);
+        hub.set("dispatch.lease_margin_ms", margin_ms);
         hub.set("breaker.failures", 1000);
         hub.set("retry.max_ms", 100);
         hub.set("bus.backend", "rabbitmq");
@@ -152,6 +157,53 @@ async fn what_a_killed_worker_had_is_done_by_another() {
     stage.until_delivered(&deliveries).await;
     let seen = regulator.look(|ledger| ledger.times.len());
     assert_eq!(seen, 100, "each delivery came under one id");
+    assert_eq!(second.stop(), Some(0));
+}
+
+/// What a department says that is reached, and hears no more of whoever reached it.
+fn hang_the_first_time(arrival: &Arrival) -> Behaviour {
+    if arrival.times == 1 { Behaviour::Hang } else { Behaviour::Take }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_had_begun_comes_again_under_its_id_where_a_repeat_is_safe() {
+    let stage = Stage::open(OUTSIDE).await;
+    let worker = Worker::start(&stage.hub);
+    stage.regulator.behave(hang_the_first_time);
+    let deliveries = stage.results("A", 4).await;
+    let regulator = &stage.regulator;
+    eventually("the worker is at all of it", || regulator.arrivals() == 4).await;
+    worker.kill();
+    let second = Worker::start(&stage.hub);
+    stage.until_delivered(&deliveries).await;
+    let times = regulator.look(|ledger| ledger.times.clone());
+    assert_eq!(times.len(), 4, "each came under one id: {times:?}");
+    assert!(deliveries.iter().all(|delivery| times[delivery] == 2), "{times:?}");
+    assert_eq!(second.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_had_begun_waits_for_a_person_where_a_repeat_may_do_harm() {
+    // Margins wide enough for the copy to be brought to the second worker in time for an attempt.
+    let stage = Stage::with(OUTSIDE, "on_unknown = \"park\"\n[limits]\ntimeout_ms = 500\n", 3_000).await;
+    let worker = Worker::start(&stage.hub);
+    stage.regulator.behave(hang_the_first_time);
+    let deliveries = stage.results("A", 2).await;
+    let regulator = &stage.regulator;
+    eventually("the worker is at all of it", || regulator.arrivals() == 2).await;
+    worker.kill();
+    let second = Worker::start(&stage.hub);
+    let own = stage.broker.channel().await;
+    own.until_count("liandong.work.hanbin-scjg", 0).await;
+    let later = stage.results("B", 1).await;
+    stage.regulator.behave(|_| Behaviour::Take);
+    stage.until_delivered(&later).await;
+    for delivery in &deliveries {
+        let row = stage.hub.until(delivery, "parked").await;
+        assert_eq!(row["park_reason"], json!("outcome_unknown"), "{row}");
+    }
+    let times = regulator.look(|ledger| ledger.times.clone());
+    assert!(deliveries.iter().all(|delivery| times[delivery] == 1), "sent again: {times:?}");
     assert_eq!(second.stop(), Some(0));
 }
 

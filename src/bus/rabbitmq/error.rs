@@ -125,6 +125,11 @@ impl Error {
     }
 }
 
+/// Whether the broker found what was asked for, and not fit.
+pub(super) fn is_precondition(error: &lapin::Error) -> bool {
+    said(error).is_some_and(|said| said.get_id() == OTHER)
+}
+
 fn said(error: &lapin::Error) -> Option<&AMQPError> {
     match error.kind() {
         ErrorKind::ProtocolError(said) => Some(said),

@@ -74,7 +74,7 @@ pub struct RabbitmqBus {
     attended: Attended,
     outcomes: Publisher,
     consume: Link,
-    hands: Hands,
+    hands: Arc<Hands>,
     reporters: Arc<Reporters>,
     closing: CancellationToken,
     /// Endpoints served here that have not said that they are done.
@@ -138,7 +138,7 @@ impl RabbitmqBus {
             attended: Attended::default(),
             outcomes,
             consume,
-            hands: Hands::default(),
+            hands: Arc::default(),
             reporters: Arc::new(reporters),
             closing: CancellationToken::new(),
             done: watch::Sender::new(false),
@@ -206,6 +206,10 @@ impl Bus for RabbitmqBus {
         }
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn has_workers(&self, endpoint: &EndpointId) -> bool {
         let is_outside = self.lanes.get(endpoint).is_some_and(|lane| lane.served == Served::Outside);
         !is_outside || self.attended.contains(endpoint)
@@ -243,6 +247,7 @@ impl Bus for RabbitmqBus {
             endpoint: endpoint.clone(),
             tap: self.tap(self.topology.work_queue(endpoint), lane.window),
             hand: self.hands.add(endpoint),
+            hands: Arc::clone(&self.hands),
             role: self.options.role,
             closing: self.closing.clone(),
             limit: self.options.publish_timeout,
@@ -254,6 +259,9 @@ impl Bus for RabbitmqBus {
         let queue = self.topology.outcome();
         let mut delays = AGAIN.delays();
         loop {
+            if *self.done.borrow() {
+                return Err(bus::Error::Closed);
+            }
             let parcels = message::outcomes(&outcomes, queue.as_str())
                 .map_err(|error| bus::Error::Unavailable(error.to_string().into()))?;
             let fates = self.outcomes.publish(parcels).await;

@@ -115,8 +115,8 @@ impl Outcomes {
             if let Some(delivery) = self.tap.at_hand() {
                 return Some(delivery);
             }
-            // What is left in the queue when the broker cannot be asked is settled after the next start.
-            if self.tap.waiting().await.is_some_and(|count| count > 0) {
+            // What is left in the queue is settled by another hub, or after the next start.
+            if self.tap.left_to_us(1, self.limit).await {
                 if let Ok(delivery) = tokio::time::timeout(EMPTY_LOOK, self.tap.next()).await {
                     return Some(delivery);
                 }

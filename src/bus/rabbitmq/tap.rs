@@ -72,12 +72,28 @@ impl Tap {
         self.flow.as_mut()?.consumer.next().now_or_never()??.ok()
     }
 
-    /// Messages in the queue that nobody has; none when the broker cannot be asked. Cancel-safe.
-    pub(super) async fn waiting(&mut self) -> Option<u32> {
-        let flow = self.flow.as_ref()?;
+    /// Whether messages wait in the queue that nobody but this process takes, which has so many consumers of it.
+    /// One that was never opened is opened for it. No when the broker cannot be asked. Cancel-safe.
+    pub(super) async fn left_to_us(&mut self, own: usize, limit: Duration) -> bool {
+        if self.flow.is_none() && tokio::time::timeout(limit, self.opened()).await.is_err() {
+            return false;
+        }
+        let Some(flow) = &self.flow else { return false };
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let asked = flow.channel.queue_declare(self.queue.clone(), options, FieldTable::default());
-        Some(tokio::time::timeout(self.limit, asked).await.ok()?.ok()?.message_count())
+        match tokio::time::timeout(self.limit, asked).await {
+            Ok(Ok(queue)) => {
+                let has_others = queue.consumer_count() as usize > own;
+                queue.message_count() > 0 && !has_others
+            }
+            _ => false,
+        }
+    }
+
+    async fn opened(&mut self) {
+        while self.flow.is_none() {
+            self.open().await;
+        }
     }
 
     /// Takes no more from the queue; what is at hand stays so. Cancel-safe.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::id::EndpointId,
-    port::bus::{Work, WorkOutcome, WorkSource},
+    port::bus::{Brought, Work, WorkOutcome, WorkSource},
     task::metrics::BUS_REFUSED,
 };
 
@@ -67,6 +67,8 @@ pub(super) struct Source {
     pub(super) endpoint: EndpointId,
     pub(super) tap: Tap,
     pub(super) hand: Arc<Hand>,
+    /// All of this process.
+    pub(super) hands: Arc<Hands>,
     pub(super) role: Role,
     /// Cancelled when the bus is closed.
     pub(super) closing: CancellationToken,
@@ -121,13 +123,15 @@ impl WorkSource for Source {
 }
 
 impl Source {
-    /// The bus is closing. A hub's workers finish what is queued, since nobody else may; others leave it.
+    /// The bus is closing. What was brought is worked on. What is queued is left to others that take it; where
+    /// there are none, a hub's workers finish it.
     async fn last(&mut self) -> Option<Delivery> {
         if self.role == Role::Hub {
             if let Some(delivery) = self.tap.at_hand() {
                 return Some(delivery);
             }
-            if self.tap.waiting().await.is_some_and(|count| count > 0) {
+            let own = self.hands.of(&self.endpoint).len();
+            if self.tap.left_to_us(own, self.limit).await {
                 return tokio::time::timeout(EMPTY_LOOK, self.tap.next()).await.ok();
             }
         }
@@ -137,7 +141,7 @@ impl Source {
     }
 
     async fn admit(&mut self, delivery: Delivery) -> Option<Work> {
-        let work = match message::read_work(&delivery.data) {
+        let mut work = match message::read_work(&delivery.data) {
             Ok(work) if work.endpoint == self.endpoint => work,
             Ok(work) => {
                 tracing::error!(endpoint = %self.endpoint, found = %work.endpoint, "work in the wrong queue");
@@ -150,12 +154,7 @@ impl Source {
                 return None;
             }
         };
-        if self.role == Role::Worker && self.closing.is_cancelled() {
-            // Rejected, not nacked: from 4.3 on only a reject counts against the delivery limit.
-            let options = BasicRejectOptions { requeue: true };
-            drop(delivery.acker.reject(options).await);
-            return None;
-        }
+        work.brought = if delivery.redelivered { Brought::Again } else { Brought::First };
         match self.hand.admit(key(&work), &delivery) {
             Admission::Work => Some(work),
             Admission::Again => None,

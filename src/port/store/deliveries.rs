@@ -65,6 +65,8 @@ pub struct Want {
     pub endpoint: EndpointId,
     /// How many.
     pub limit: usize,
+    /// How many may be under lease at the endpoint then, whoever leased them; none where the caller knows.
+    pub window: Option<usize>,
 }
 
 /// The end of one attempt.

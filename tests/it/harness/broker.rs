@@ -169,10 +169,13 @@ impl Own {
 
 fn environment(name: &str) -> String {
     let environment = Environment::of_process();
-    environment
-        .get(name)
-        .map(str::to_owned)
-        .unwrap_or_else(|| panic!("{name} is not set: run `make test`, which starts a RabbitMQ"))
+    let Some(value) = environment.get(name) else {
+        panic!(
+            "{name} is not set: run the tests by `make test`, or one of them by \
+             `deploy/services/run cargo test --locked NAME`; both start a RabbitMQ of their own"
+        );
+    };
+    value.to_owned()
 }
 
 /// The address of a virtual host on the broker of the tests.

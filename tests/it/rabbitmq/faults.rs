@@ -8,7 +8,7 @@ use liandong::{
 };
 
 use crate::{
-    contract::bus::{delivered, gather, ids, next, pieces, work},
+    contract::bus_backend::{gather, ids, next, outcome, work, works},
     harness::{broker::Broker, hub::PATIENCE},
 };
 
@@ -24,7 +24,7 @@ async fn send_all(bus: &RabbitmqBus, mut work: Vec<Work>) {
 async fn a_broker_that_blocks_publishers_hands_work_back_and_takes_acknowledgements() {
     let broker = Broker::alone().await;
     let end = broker.open(broker.options(&[("a", 1000)])).await;
-    let before = pieces("a", 4);
+    let before = works("a", 0..4);
     assert_eq!(end.bus.send_work(before.clone()).await, []);
     let mut source = end.bus.work(&"a".into()).await.unwrap();
     let held = next(&mut source).await;
@@ -48,7 +48,7 @@ async fn a_broker_that_blocks_publishers_hands_work_back_and_takes_acknowledgeme
         let piece = next(&mut source).await;
         source.dismiss(piece).await;
     }
-    let outcome = end.bus.send_outcomes(vec![delivered(held.clone())]);
+    let outcome = end.bus.send_outcomes(vec![outcome(held.clone())]);
     tokio::pin!(outcome);
     assert!(tokio::time::timeout(Duration::from_millis(200), &mut outcome).await.is_err());
 
@@ -72,7 +72,7 @@ async fn a_broker_that_blocks_publishers_hands_work_back_and_takes_acknowledgeme
 async fn a_broker_started_again_under_load_loses_nothing() {
     let broker = Broker::alone().await;
     let end = broker.open(broker.options(&[("a", 10_000)])).await;
-    let sent = pieces("a", 2_000);
+    let sent = works("a", 0..2_000);
     let sending = async {
         for batch in sent.chunks(100) {
             send_all(&end.bus, batch.to_vec()).await;
@@ -84,7 +84,7 @@ async fn a_broker_started_again_under_load_loses_nothing() {
         while reported.len() < sent.len() {
             let piece = next(&mut source).await;
             reported.insert(piece.delivery);
-            end.bus.send_outcomes(vec![delivered(piece)]).await.unwrap();
+            end.bus.send_outcomes(vec![outcome(piece)]).await.unwrap();
         }
     };
     let settling = async {

@@ -5,3 +5,4 @@ mod faults;
 mod publishing;
 mod rights;
 mod start;
+mod tls;

@@ -9,7 +9,7 @@ use liandong::{
 };
 
 use crate::{
-    contract::bus::{delivered, gather, ids, next, pieces, work},
+    contract::bus_backend::{gather, ids, next, outcome, work, works},
     harness::{
         broker::{Broker, End},
         line::{Line, Passes},
@@ -61,7 +61,7 @@ async fn what_no_queue_takes_is_told_apart_inside_a_batch() {
         FieldTable::default(),
     );
     unbound.await.unwrap();
-    let (a, b) = (pieces("a", 300), pieces("b", 100));
+    let (a, b) = (works("a", 0..300), works("b", 0..100));
     let mut batch = Vec::new();
     for (index, piece) in a.iter().enumerate() {
         batch.push(piece.clone());
@@ -105,7 +105,7 @@ async fn work_without_a_confirm_may_be_queued_and_a_second_copy_is_not_worked_on
     assert_eq!(next(&mut source).await, piece);
     let second = next(&mut source).await;
     assert_eq!(second.lane_sequence, 2, "the second copy of the first was handed out");
-    end.bus.send_outcomes(vec![delivered(piece), delivered(second)]).await.unwrap();
+    end.bus.send_outcomes(vec![outcome(piece), outcome(second)]).await.unwrap();
     drop(source);
     own.until_count("liandong.work.a", 0).await;
 }
@@ -122,7 +122,7 @@ async fn a_line_that_hangs_hands_work_back_and_holds_outcomes_until_it_carries_a
     assert!(matches!(first, Error::Unconfirmed(_)), "{first:?}");
     let (second, _) = end.bus.send_work(vec![piece.clone()]).await.remove(0);
     assert!(matches!(second, Error::Unavailable(_)), "{second:?}");
-    let outcome = delivered(piece);
+    let outcome = outcome(piece);
     let reported = end.bus.send_outcomes(vec![outcome.clone()]);
     tokio::pin!(reported);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut reported).await;
@@ -137,7 +137,7 @@ async fn a_line_that_hangs_hands_work_back_and_holds_outcomes_until_it_carries_a
 async fn outcomes_of_many_workers_travel_together() {
     let broker = Broker::new().await;
     let end = broker.open(broker.options(&[("a", 1000)])).await;
-    let reports = pieces("a", 400).into_iter().map(|piece| end.bus.send_outcomes(vec![delivered(piece)]));
+    let reports = works("a", 0..400).into_iter().map(|piece| end.bus.send_outcomes(vec![outcome(piece)]));
     // The owner of the channel has room for so many at once; those beyond it try again.
     let reported = futures::future::join_all(reports).await;
     assert!(reported.iter().all(Result::is_ok));

@@ -10,7 +10,7 @@ use liandong::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contract::bus::{delivered, gather, next, work},
+    contract::bus_backend::{gather, next, outcome, work},
     harness::broker::Broker,
 };
 
@@ -45,14 +45,14 @@ async fn outcomes_count_only_from_an_account_that_may_report_for_the_endpoint() 
     let mut options = broker.options(&[("a", 100), ("b", 100)]);
     options.reporters.insert("a".into(), BTreeSet::from([user.as_str().into()]));
     let hub = broker.open(options).await;
-    let worker = broker.open(as_worker(&broker, &user, &[("a", 100)])).await;
-
     let piece = work("a", 1);
     assert_eq!(hub.bus.send_work(vec![piece.clone()]).await, []);
-    assert_eq!(next(&mut worker.bus.work(&"a".into()).await.unwrap()).await, piece);
-    let forged = delivered(work("b", 1));
+    let worker = broker.open(as_worker(&broker, &user, &[("a", 100)])).await;
+    let came = next(&mut worker.bus.work(&"a".into()).await.unwrap()).await;
+    assert_eq!(came, piece, "the check at the start has not had it");
+    let forged = outcome(work("b", 1));
     worker.bus.send_outcomes(vec![forged]).await.unwrap();
-    worker.bus.send_outcomes(vec![delivered(piece.clone())]).await.unwrap();
+    worker.bus.send_outcomes(vec![outcome(piece.clone())]).await.unwrap();
     let mut outcomes = hub.bus.outcomes().await.unwrap();
     let settled = gather(&mut outcomes, 1).await;
     assert_eq!(settled[0].work.delivery, piece.delivery, "the forged one is not among them");

@@ -17,6 +17,19 @@ use crate::{
     task::Supervisor,
 };
 
+/// Holds what is said of the bus against the adapters, before anything is opened.
+pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Error> {
+    let queues = adapters.queues();
+    let is_known = |endpoint: &EndpointId| queues.iter().any(|queue| queue.endpoint == *endpoint);
+    match settings.bus.workers.keys().find(|endpoint| !is_known(endpoint)) {
+        None => Ok(()),
+        Some(endpoint) => {
+            let text = format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it");
+            Err(Error::Configuration(text))
+        }
+    }
+}
+
 /// Opens the bus of a hub; `tasks` keeps it and must end after all who use it.
 pub(super) async fn open(
     settings: &Settings,
@@ -24,15 +37,9 @@ pub(super) async fn open(
     environment: &Environment,
     tasks: &mut Supervisor,
 ) -> Result<Arc<dyn Bus>, Error> {
-    let queues = adapters.queues();
-    let is_known = |endpoint: &EndpointId| queues.iter().any(|queue| queue.endpoint == *endpoint);
-    if let Some(endpoint) = settings.bus.workers.keys().find(|endpoint| !is_known(endpoint)) {
-        let text = format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it");
-        return Err(Error::Configuration(text));
-    }
     match settings.bus.backend {
         Carrier::Local => {
-            let lanes = queues.into_iter().map(|queue| (queue.endpoint, queue.limit));
+            let lanes = adapters.queues().into_iter().map(|queue| (queue.endpoint, queue.limit));
             Ok(Arc::new(LocalBus::new(lanes)))
         }
         Carrier::Rabbitmq => {

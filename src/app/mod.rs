@@ -233,6 +233,7 @@ impl Checked {
     fn new(settings: &Settings, outside: &Outside) -> Result<Self, Error> {
         let adapters = adapters::load(settings, &outside.environment)?;
         load::key_file(settings)?;
+        bus::check(settings, &adapters)?;
         Ok(Self {
             outgoing: adapters
                 .outgoing(&outside.clock, |endpoint| !settings.bus.workers.contains_key(endpoint))?,

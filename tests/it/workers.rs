@@ -222,3 +222,15 @@ async fn a_hub_with_its_own_workers_drains_over_the_broker() {
     let twice = stage.regulator.look(|ledger| ledger.times.values().filter(|times| **times > 1).count());
     assert_eq!(twice, 0, "deliveries that came twice");
 }
+
+#[test]
+fn workers_of_an_endpoint_that_has_no_adapter_are_a_fault_of_the_configuration() {
+    let mut hub = hub_of(&[("hanbin-spj", sends("hanbin-spj", &[BUREAU]))]);
+    hub.set("bus.backend", "rabbitmq");
+    hub.set("bus.workers", r#"["north: nowhere"]"#);
+    let output = hub.run(&["serve"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("bus.workers: endpoint 'nowhere' has no adapter"), "{said}");
+    assert!(!hub.data().exists(), "something was opened");
+}

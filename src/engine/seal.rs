@@ -61,6 +61,11 @@ impl Sealer {
 
     /// One checkpoint; how many entries it took. A store that cannot answer now seals nothing.
     async fn step(&self) -> Result<usize, Failure> {
+        // The state first: whatever is sealed after it was read is fenced off.
+        let state = match self.store.sealer_state().await {
+            Ok(state) => state,
+            Err(error) => return tolerate(error).map(|()| 0),
+        };
         let unsealed = match self.store.unsealed(self.entries).await {
             Ok(unsealed) => unsealed,
             Err(error) => return tolerate(error).map(|()| 0),
@@ -68,7 +73,6 @@ impl Sealer {
         if unsealed.is_empty() {
             return Ok(0);
         }
-        let state = self.store.sealer_state().await?;
         let mut frontier =
             if state.frontier.is_empty() { Frontier::new() } else { Frontier::from_bytes(&state.frontier)? };
         for (_, body) in &unsealed {

@@ -48,6 +48,17 @@ pub(super) struct Outgoing {
     connectors: build::Outgoing,
 }
 
+/// The work queue of one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Queue {
+    /// Whose.
+    pub(super) endpoint: EndpointId,
+    /// Pieces in it at most, where it is in this process.
+    pub(super) limit: usize,
+    /// Attempts at once.
+    pub(super) window: usize,
+}
+
 /// Loads and compiles every adapter; all faults at once.
 pub(super) fn load(settings: &Settings, environment: &Environment) -> Result<Adapters, Error> {
     let root = &settings.paths.adapters;
@@ -86,11 +97,13 @@ impl Adapters {
     }
 
     /// A work queue for each endpoint that receives.
-    pub(super) fn queues(&self) -> Vec<(EndpointId, usize)> {
+    pub(super) fn queues(&self) -> Vec<Queue> {
         let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
-        receiving
-            .map(|adapter| (adapter.endpoint().clone(), adapter.limits().queue.max(self.window(&adapter))))
-            .collect()
+        let queue = |adapter: Arc<Adapter>| {
+            let window = self.window(&adapter);
+            Queue { endpoint: adapter.endpoint().clone(), limit: adapter.limits().queue.max(window), window }
+        };
+        receiving.map(queue).collect()
     }
 
     /// Longest attempt at any endpoint that receives, milliseconds: a lease lasts longer.
@@ -117,11 +130,15 @@ impl Adapters {
         Arc::clone(&self.all) as Arc<dyn Translate>
     }
 
-    /// The way out of each endpoint that receives: secrets fetched, files read, nothing opened; all faults at
-    /// once.
-    pub(super) fn outgoing(&self, clock: &Arc<dyn Clock>) -> Result<Vec<Outgoing>, Error> {
+    /// The way out of each endpoint that receives and that `is_here` serves: secrets fetched, files read,
+    /// nothing opened; all faults at once.
+    pub(super) fn outgoing(
+        &self,
+        clock: &Arc<dyn Clock>,
+        is_here: impl Fn(&EndpointId) -> bool,
+    ) -> Result<Vec<Outgoing>, Error> {
         let (mut outgoing, mut faults) = (Vec::new(), Vec::new());
-        for adapter in self.all.all() {
+        for adapter in self.all.all().into_iter().filter(|adapter| is_here(adapter.endpoint())) {
             match build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock) {
                 Ok(Some(connectors)) => outgoing.push(Outgoing { adapter, connectors }),
                 Ok(None) => {}
@@ -131,7 +148,7 @@ impl Adapters {
         if faults.is_empty() { Ok(outgoing) } else { Err(Error::Configuration(faults.join("\n"))) }
     }
 
-    /// Sets a worker to each endpoint that receives.
+    /// Sets a worker to each of these ways out.
     pub(super) fn work(
         &self,
         supervisor: &mut Supervisor,
@@ -288,7 +305,8 @@ mod tests {
         let policies = adapters.policies(&settings).unwrap();
         let window = |endpoint: &str| policies[&EndpointId::from(endpoint)].window;
         assert_eq!((window("says"), window("silent")), (3, 7));
-        assert_eq!(adapters.queues(), [("says".into(), 3), ("silent".into(), 7)]);
+        let queue = |endpoint: &str, window| Queue { endpoint: endpoint.into(), limit: window, window };
+        assert_eq!(adapters.queues(), [queue("says", 3), queue("silent", 7)]);
         let windows: Vec<_> = adapters.all.all().iter().map(|adapter| adapters.window(adapter)).collect();
         assert_eq!(windows, [3, 7]);
     }

@@ -17,7 +17,7 @@ use crate::{
     config::{environment::Environment, settings::Settings},
     domain::id::EndpointId,
     engine::{
-        desk::Desk,
+        desk::{Desk, Leases},
         office::{self, Office},
         seal::Sealer,
     },
@@ -120,7 +120,7 @@ impl Stopped {
 
 fn counter(store: &Shelf, clock: Arc<dyn Clock>, endpoints: HashSet<EndpointId>) -> Counter {
     let store: Arc<dyn Store> = store.store();
-    let desk = Arc::new(Desk::new(HashMap::new()));
+    let desk = Arc::new(Desk::new(HashMap::new(), Leases::Own));
     let office = Office { store: Arc::clone(&store), clock, desk, endpoints };
     Counter { operations: Arc::new(office), store, grants: Arc::new(Grants::new(office::hash_token)) }
 }

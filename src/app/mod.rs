@@ -5,6 +5,8 @@
 //! outcomes are settled, the trail is sealed, the store closes, probes last.
 
 mod adapters;
+mod attach;
+mod bus;
 pub mod counter;
 mod health;
 pub mod load;
@@ -31,13 +33,12 @@ use tokens::Tokens;
 
 use crate::{
     api::{self, http::Grants},
-    bus::local::LocalBus,
     config::{environment::Environment, settings::Settings},
     domain::id::EndpointId,
     engine::{
         EndpointPolicy,
         census::Census,
-        desk::Desk,
+        desk::{Desk, Leases},
         dispatch::{Dispatch, DispatchLimits},
         intake::{self, Committer, Queue, Reception},
         office::{self, Office},
@@ -90,6 +91,8 @@ pub enum Error {
     },
 }
 
+pub use attach::{Attached, Attachment};
+
 pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
     move |source| Error::Setup { what, source }
 }
@@ -102,6 +105,8 @@ pub struct Hub {
     front: Supervisor,
     core: Supervisor,
     back: Supervisor,
+    /// Keeps the bus.
+    transport: Supervisor,
     probes: Supervisor,
     grace: Duration,
     places: Places,
@@ -168,6 +173,7 @@ impl Hub {
             error = self.front.watch() => error,
             error = self.core.watch() => error,
             error = self.back.watch() => error,
+            error = self.transport.watch() => error,
             error = self.probes.watch() => error,
         }
     }
@@ -185,12 +191,13 @@ impl Hub {
     /// Stops in order, inside the grace period. A sender that never ends its request takes at most its share
     /// of it, and a target that never answers leaves enough to seal and to close.
     pub async fn stop(self) -> Result<(), Failure> {
-        let Self { store, sealer, front, core, back, probes, grace, office, .. } = self;
+        let Self { store, sealer, front, core, back, transport, probes, grace, office, .. } = self;
         let end = Instant::now() + grace;
         let left = || end.saturating_duration_since(Instant::now());
         let front = tolerate(front.drain(grace / FRONT_SHARE).await, "requests");
         let core = tolerate(core.drain(left().saturating_sub(grace / CLOSING_SHARE)).await, "deliveries");
         let back = back.drain(left()).await;
+        let transport = transport.drain(left()).await;
         let sealed = sealer.seal_all().await;
         drop((sealer, office));
         store.close().await?;
@@ -198,6 +205,7 @@ impl Hub {
         front?;
         core?;
         back?;
+        transport?;
         sealed
     }
 }
@@ -227,8 +235,10 @@ impl Checked {
     fn new(settings: &Settings, outside: &Outside) -> Result<Self, Error> {
         let adapters = adapters::load(settings, &outside.environment)?;
         load::key_file(settings)?;
+        bus::check(settings, &adapters)?;
         Ok(Self {
-            outgoing: adapters.outgoing(&outside.clock)?,
+            outgoing: adapters
+                .outgoing(&outside.clock, |endpoint| !settings.bus.workers.contains_key(endpoint))?,
             policies: adapters.policies(settings)?,
             world: load::draft(settings, adapters.endpoints())?,
             origin: load::origin(settings)?,
@@ -250,6 +260,7 @@ struct Base {
     origin: Origin,
     desk: Arc<Desk>,
     bus: Arc<dyn Bus>,
+    transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
 }
@@ -273,9 +284,13 @@ impl Base {
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
+        let mut transport = Supervisor::new(CancellationToken::new());
+        let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let leases = if bus.is_shared() { Leases::Shared } else { Leases::Own };
         Ok(Self {
-            bus: Arc::new(LocalBus::new(adapters.queues())),
-            desk: Arc::new(Desk::new(policies.clone())),
+            bus,
+            transport,
+            desk: Arc::new(Desk::new(policies.clone(), leases)),
             worlds: Arc::new(Worlds::new(world)),
             shared,
             store,
@@ -329,6 +344,7 @@ impl Base {
             front,
             core,
             back,
+            transport: self.transport,
             probes,
             grace,
             places,

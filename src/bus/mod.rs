@@ -1,3 +1,4 @@
 //! Buses: transports of claimed work and of outcomes. The store is the truth.
 
 pub mod local;
+pub mod rabbitmq;

@@ -21,6 +21,7 @@ pub mod table;
 pub mod token;
 pub mod trail;
 mod words;
+pub mod worker;
 
 use std::{
     ffi::OsString,
@@ -69,6 +70,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the hub until SIGTERM or Ctrl-C
     Serve,
+    /// Run adapters apart from the hub, until SIGTERM or Ctrl-C
+    Worker(worker::Arguments),
     /// Check configuration, registry, rules and adapters; change nothing
     Check,
     /// Hand in a message in canonical JSON through the running hub
@@ -169,6 +172,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
         Command::Demo(arguments) => demo::run(call, arguments).await,
         Command::Serve => serve::run(call).await,
+        Command::Worker(arguments) => worker::run(call, arguments).await,
         Command::Check => registry::check(call),
         Command::Submit(arguments) => submit::run(call, arguments).await,
         Command::Trail(arguments) => trail::run(call, arguments).await,

@@ -1,6 +1,8 @@
 //! The desk: what this hub has with workers now, endpoint by endpoint, and which endpoints to look at.
 //!
-//! Memory only, rebuilt at start: the store is the truth. Bounded by the number of endpoints.
+//! Memory only, rebuilt at start: the store is the truth. Bounded by the number of endpoints. Where hubs settle
+//! each other's leases, the store alone knows what is under way and keeps the window; the desk then says how wide
+//! that is, and looks again whenever an outcome was settled here.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -29,6 +31,16 @@ use crate::{
 pub struct Desk {
     places: Mutex<Places>,
     bell: Notify,
+    leases: Leases,
+}
+
+/// Who settles what this hub leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leases {
+    /// This hub.
+    Own,
+    /// Any of the hubs on the bus.
+    Shared,
 }
 
 #[derive(Debug)]
@@ -55,7 +67,7 @@ enum Look {
 
 impl Desk {
     /// A desk for these endpoints; all are looked at first.
-    pub fn new(policies: HashMap<EndpointId, EndpointPolicy>) -> Self {
+    pub fn new(policies: HashMap<EndpointId, EndpointPolicy>, leases: Leases) -> Self {
         let by_endpoint = policies
             .into_iter()
             .map(|(endpoint, policy)| {
@@ -71,7 +83,7 @@ impl Desk {
             })
             .collect();
         let places = Places { by_endpoint, strangers: BTreeSet::new(), due: None };
-        Self { places: Mutex::new(places), bell: Notify::new() }
+        Self { places: Mutex::new(places), bell: Notify::new(), leases }
     }
 
     /// Endpoints that may have something ready. One that nobody here serves is looked at too: its work is
@@ -107,12 +119,18 @@ impl Desk {
     pub fn wants(&self, claim_limit: usize, now: Timestamp) -> Vec<Want> {
         let mut places = self.lock();
         let strangers = std::mem::take(&mut places.strangers).into_iter();
-        let mut wants: Vec<_> = strangers.map(|endpoint| Want { endpoint, limit: claim_limit }).collect();
+        let stranger = |endpoint| Want { endpoint, limit: claim_limit, window: None };
+        let mut wants: Vec<_> = strangers.map(stranger).collect();
         for (endpoint, place) in &mut places.by_endpoint {
-            let limit = place.room(now).min(claim_limit);
+            let open = place.open(now);
+            let (room, window) = match self.leases {
+                Leases::Own => (open.saturating_sub(place.in_flight.len()), None),
+                Leases::Shared => (open, Some(open)),
+            };
+            let limit = room.min(claim_limit);
             if place.look == Look::Needed && limit > 0 {
                 place.look = Look::Idle;
-                wants.push(Want { endpoint: endpoint.clone(), limit });
+                wants.push(Want { endpoint: endpoint.clone(), limit, window });
             }
         }
         wants
@@ -121,7 +139,7 @@ impl Desk {
     /// `work` was claimed; an endpoint that gave all it was asked for has more.
     pub fn claimed(&self, wants: &[Want], work: &[Work]) {
         let mut places = self.lock();
-        for piece in work {
+        for piece in work.iter().filter(|_| self.leases == Leases::Own) {
             if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint) {
                 place.in_flight.insert((piece.delivery, piece.lease));
             }
@@ -228,10 +246,11 @@ impl Places {
 }
 
 impl Place {
-    fn room(&self, now: Timestamp) -> usize {
+    /// Deliveries that may be under way.
+    fn open(&self, now: Timestamp) -> usize {
         match self.breaker.passage(now) {
-            Passage::Open => self.policy.window.saturating_sub(self.in_flight.len()),
-            Passage::Probe => 1_usize.saturating_sub(self.in_flight.len()),
+            Passage::Open => self.policy.window,
+            Passage::Probe => 1,
             Passage::Closed(_) => 0,
         }
     }
@@ -254,15 +273,20 @@ mod tests {
         kind::Kind,
         retry,
     };
+    use crate::port::bus::Brought;
 
     fn desk(window: usize) -> Desk {
+        desk_of(window, Leases::Own)
+    }
+
+    fn desk_of(window: usize, leases: Leases) -> Desk {
         let policy = EndpointPolicy {
             window,
             retry: retry::Policy::default(),
             breaker: BreakerPolicy { failures: 1, pause_ms: 1000 },
             on_unknown: OnUnknown::Park,
         };
-        Desk::new([("a".into(), policy), ("b".into(), policy)].into())
+        Desk::new([("a".into(), policy), ("b".into(), policy)].into(), leases)
     }
 
     fn at(second: i64) -> Timestamp {
@@ -292,6 +316,7 @@ mod tests {
             first_attempt_at: None,
             relays: Vec::new(),
             body: "{}".into(),
+            brought: Brought::First,
         }
     }
 
@@ -328,6 +353,20 @@ mod tests {
         desk.returned(&work("a", 7));
         assert_eq!(desk.in_flight(), 1);
         assert!(desk.wants(100, at(0)).is_empty());
+    }
+
+    #[test]
+    fn where_leases_are_shared_the_store_is_told_the_window_and_asked_again_after_each_outcome() {
+        let desk = desk_of(2, Leases::Shared);
+        let wants = desk.wants(100, at(0));
+        let told: Vec<_> = wants.iter().map(|want| (want.limit, want.window)).collect();
+        assert_eq!(told, [(2, Some(2)), (2, Some(2))]);
+        desk.claimed(&wants, &[work("a", 1), work("a", 2)]);
+        assert_eq!(limits(&desk.wants(100, at(0))), [("a", 2)], "it gave all it was asked for");
+        desk.claimed(&[], &[]);
+        assert!(desk.wants(100, at(0)).is_empty());
+        desk.returned(&work("b", 9));
+        assert_eq!(limits(&desk.wants(100, at(0))), [("b", 2)], "what another hub leased was settled here");
     }
 
     #[test]

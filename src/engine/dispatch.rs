@@ -1,21 +1,23 @@
 //! Dispatch: claims due lane heads for endpoints with room and puts them on the bus.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use metrics::counter;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     desk::Desk,
     settle::{Settle, Teller},
+    trail::{self, About},
 };
 use crate::{
-    domain::delivery::Outcome,
+    domain::delivery::{Next, Outcome},
     port::{
         bus::{self, AttemptRecord, Bus, Work, WorkOutcome},
         clock::Clock,
-        store::{self, Claim, Store, Want},
+        store::{self, Claim, Counts, Settlement, Store, Want},
     },
     task::{Failure, metrics::STORE_ERRORS},
 };
@@ -59,15 +61,27 @@ impl Dispatch {
             if self.desk.take_due(now) {
                 self.look().await?;
             }
-            let wants = self.desk.wants(self.limits.claim_limit, now);
+            let wants = self.wants(now);
             if wants.is_empty() {
                 self.rest(&token, now).await?;
-            } else {
-                self.claim(&wants, now).await?;
+                continue;
+            }
+            tokio::select! {
+                () = token.cancelled() => self.desk.unclaimed(&wants),
+                () = self.bus.ready() => self.claim(&wants, self.clock.now()).await?,
             }
         }
         self.bus.close().await;
         Ok(())
+    }
+
+    /// Room at endpoints whose work somebody takes. The others are looked at again at the next scan.
+    fn wants(&self, now: Timestamp) -> Vec<Want> {
+        let wants = self.desk.wants(self.limits.claim_limit, now);
+        let (served, unserved): (Vec<_>, Vec<_>) =
+            wants.into_iter().partition(|want| self.bus.has_workers(&want.endpoint));
+        self.desk.unclaimed(&unserved);
+        served
     }
 
     /// Waits for the bell, the next due time or the idle scan, whichever is first.
@@ -109,39 +123,86 @@ impl Dispatch {
             }
             Err(error) => {
                 self.desk.unclaimed(wants);
-                tokio::time::sleep(std::time::Duration::from_millis(self.limits.idle_scan_ms)).await;
+                tokio::time::sleep(Duration::from_millis(self.limits.idle_scan_ms)).await;
                 tolerate(error)
             }
         }
     }
 
-    /// Work of an endpoint without workers is parked at once. Else what the bus does not take keeps its
-    /// lease; the reconciler gives it back when the lease ends.
+    /// Work of an endpoint without workers is parked at once, and what else surely reached no worker is given
+    /// back, to be tried after a pause. What was sent without a confirm keeps its lease; the reconciler says
+    /// that its outcome is unknown when that ends.
     async fn send(&self, work: Vec<Work>) -> Result<(), Failure> {
-        let mut unserved = Vec::new();
+        let (mut unserved, mut back) = (Vec::new(), Vec::new());
         for (error, work) in self.bus.send_work(work).await {
             tracing::warn!(delivery = %work.delivery, endpoint = %work.endpoint, %error, "bus did not take work");
-            if let bus::Error::UnknownEndpoint(endpoint) = error {
-                let said = format!("endpoint {endpoint} has no adapter that sends here; nothing was sent");
-                unserved.push(self.unsent(work, said));
+            match error {
+                bus::Error::UnknownEndpoint(endpoint) => {
+                    let said =
+                        format!("endpoint {endpoint} has no adapter that sends here; nothing was sent");
+                    let attempt = untried(said, self.clock.now());
+                    unserved.push(WorkOutcome { work, outcome: Outcome::Ours, attempt });
+                }
+                error if error.nothing_sent() => back.push((error, work)),
+                _ => {}
             }
         }
-        if unserved.is_empty() { Ok(()) } else { self.settle.settle(unserved, Teller::Hub).await }
+        if !unserved.is_empty() {
+            self.settle.settle(unserved, Teller::Hub).await?;
+        }
+        if back.is_empty() { Ok(()) } else { self.give_back(back).await }
     }
 
-    fn unsent(&self, work: Work, said: String) -> WorkOutcome {
+    async fn give_back(&self, back: Vec<(bus::Error, Work)>) -> Result<(), Failure> {
         let now = self.clock.now();
-        let attempt = AttemptRecord {
-            started_at: now,
-            ended_at: now,
-            peer: "".into(),
-            sent_digest: None,
-            answer_digest: None,
-            status: None,
-            detail: said.into(),
-            adapter_version: "".into(),
-        };
-        WorkOutcome { work, outcome: Outcome::Ours, attempt }
+        let pause = Duration::from_millis(self.limits.idle_scan_ms);
+        let again = now.checked_add(pause)?;
+        let settlements: Vec<_> =
+            back.iter().map(|(error, work)| given_back(work, error, now, again)).collect();
+        while let Err(error) = self.store.settle(settlements.clone(), now).await {
+            tolerate(error)?;
+            tokio::time::sleep(pause).await;
+        }
+        for (_, work) in back {
+            self.desk.returned(&work);
+        }
+        self.desk.due(again);
+        Ok(())
+    }
+}
+
+/// The settlement of work that no worker saw: it burns no attempt.
+fn given_back(work: &Work, error: &bus::Error, now: Timestamp, again: Timestamp) -> Settlement {
+    let detail = format!("handed to no worker: {error}");
+    let next = Next::Scheduled { at: again };
+    let data = json!({
+        "endpoint": work.endpoint, "attempt": work.attempt, "lease": work.lease, "because": detail, "next": next,
+    });
+    Settlement {
+        delivery: work.delivery,
+        message: work.message,
+        endpoint: work.endpoint.clone(),
+        lease: work.lease,
+        attempt: work.attempt,
+        outcome: Outcome::Transient,
+        record: untried(detail, now),
+        next,
+        counts: Counts::Nothing,
+        entry: trail::entry(trail::HANDED_BACK, About::delivery(work.message, work.delivery), data, now),
+    }
+}
+
+/// The record of an attempt that was not made.
+fn untried(said: String, now: Timestamp) -> AttemptRecord {
+    AttemptRecord {
+        started_at: now,
+        ended_at: now,
+        peer: "".into(),
+        sent_digest: None,
+        answer_digest: None,
+        status: None,
+        detail: said.into(),
+        adapter_version: "".into(),
     }
 }
 

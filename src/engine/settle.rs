@@ -30,7 +30,7 @@ use crate::{
     },
     task::{
         Failure,
-        metrics::{ATTEMPT_DURATION, ATTEMPTS, END_TO_END, PARKED},
+        metrics::{ATTEMPT_DURATION, ATTEMPTS, END_TO_END, OUTCOMES_REFUSED, PARKED},
     },
 };
 
@@ -72,6 +72,7 @@ impl Settle {
                 return Ok(());
             }
             self.settle(batch, Teller::Worker).await?;
+            outcomes.settled().await;
         }
     }
 
@@ -104,6 +105,8 @@ impl Settle {
         let about = About::delivery(work.message, work.delivery);
         Settlement {
             delivery: work.delivery,
+            message: work.message,
+            endpoint: work.endpoint.clone(),
             lease: work.lease,
             attempt: work.attempt,
             outcome: outcome.outcome.clone(),
@@ -142,9 +145,9 @@ impl Settle {
         teller: Teller,
     ) -> Result<(), Failure> {
         let work = &outcome.work;
-        count_attempt(outcome);
         match settled {
             Settled::Applied { ready } | Settled::LateSuccess { ready } => {
+                count_attempt(outcome);
                 count_state(outcome, settlement);
                 self.desk.ready(&ready);
                 if let Next::Scheduled { at } = settlement.next {
@@ -158,10 +161,19 @@ impl Settle {
                 }
             }
             Settled::LateIgnored => {
+                count_attempt(outcome);
                 tracing::info!(delivery = %work.delivery, "outcome came after its lease, recorded only");
             }
             Settled::Unknown => {
+                counter!(OUTCOMES_REFUSED, "reason" => "unknown").increment(1);
                 tracing::warn!(delivery = %work.delivery, "outcome of a lease that was never given, dropped");
+            }
+            Settled::Foreign => {
+                counter!(OUTCOMES_REFUSED, "reason" => "foreign").increment(1);
+                tracing::error!(
+                    delivery = %work.delivery, endpoint = %work.endpoint,
+                    "outcome of a delivery that is not this endpoint's, dropped"
+                );
             }
         }
         self.desk.returned(work);

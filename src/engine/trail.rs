@@ -18,6 +18,8 @@ pub const REFUSED: &str = "message.refused";
 pub const SUPERSEDED: &str = "delivery.superseded";
 /// An attempt ended.
 pub const ATTEMPTED: &str = "delivery.attempted";
+/// The bus did not take a delivery: no worker saw it.
+pub const HANDED_BACK: &str = "delivery.handed_back";
 /// A person operated on a delivery.
 pub const OPERATED: &str = "delivery.operated";
 /// An endpoint was paused by its breaker.

@@ -18,18 +18,33 @@ use crate::domain::{
 /// Carries work out and outcomes back.
 ///
 /// - *Order*: work of one endpoint arrives in the order sent; nothing is promised across endpoints.
-/// - *Durability*: none asked for; a lost copy is found by its lease.
-/// - *Bounds*: every queue is bounded; what does not fit is handed back at once, never waited for.
+/// - *Durability*: none asked for; a lost copy is found by its lease. Where a bus keeps what it carries,
+///   work is brought again until its outcome was reported or it was dismissed, and outcomes until they are
+///   said to be settled.
+/// - *Bounds*: every queue is bounded; work that does not fit is handed back at once, never waited for.
 /// - *Idempotence*: a copy may arrive twice; workers and the store tell by lease token.
+/// - *Processes*: several may share one bus; each closes its own end of it. What is queued for an endpoint
+///   when one closes is left to the others that take its work, if there are any.
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync {
+    /// Waits until work can be sent: at once, unless what carries it is out of order. Cancel-safe.
+    async fn ready(&self);
+
+    /// Whether several hubs take outcomes from it: then one may settle what another leased, and how much is
+    /// under way is known to the store alone.
+    fn is_shared(&self) -> bool;
+
+    /// Whether somebody takes work of this endpoint now. What is sent to it otherwise lies until its lease
+    /// ends, and is called unknown though nobody began it.
+    fn has_workers(&self, endpoint: &EndpointId) -> bool;
+
     /// Queues work for its endpoint's workers. What could not be queued comes back with the reason.
     async fn send_work(&self, work: Vec<Work>) -> Vec<(Error, Work)>;
 
     /// The stream of work of one endpoint. Several consumers share it.
     async fn work(&self, endpoint: &EndpointId) -> Result<Box<dyn WorkSource>, Error>;
 
-    /// Reports outcomes. Waits for room, since an outcome must not be thrown away.
+    /// Reports outcomes. Waits for room and for what carries them, since an outcome must not be thrown away.
     async fn send_outcomes(&self, outcomes: Vec<WorkOutcome>) -> Result<(), Error>;
 
     /// The stream of outcomes, in batches.
@@ -48,6 +63,9 @@ pub trait Bus: fmt::Debug + Send + Sync {
 pub trait WorkSource: fmt::Debug + Send {
     /// The next piece; none when the bus is closed and drained. Cancel-safe.
     async fn next(&mut self) -> Option<Work>;
+
+    /// No attempt will be made at this copy, nor an outcome reported: it is not to be brought again.
+    async fn dismiss(&mut self, work: Work);
 }
 
 /// Outcomes of all endpoints.
@@ -55,6 +73,10 @@ pub trait WorkSource: fmt::Debug + Send {
 pub trait OutcomeSource: fmt::Debug + Send {
     /// At least one and at most `limit` outcomes; empty when the bus is closed and drained. Cancel-safe.
     async fn next(&mut self, limit: usize) -> Vec<WorkOutcome>;
+
+    /// All that `next` gave is settled and durable. What was given and not settled when this process ended
+    /// comes again; settling it twice changes nothing.
+    async fn settled(&mut self);
 }
 
 /// One attempt to make: a delivery under lease.
@@ -95,6 +117,19 @@ pub struct Work {
     /// The message in canonical JSON.
     #[serde(with = "json_text")]
     pub body: Bytes,
+    /// How often the bus has brought this copy; said by the bus, never sent.
+    #[serde(skip)]
+    pub brought: Brought,
+}
+
+/// How often a copy was brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Brought {
+    /// Nobody had it before.
+    #[default]
+    First,
+    /// Somebody had it and is gone since: an attempt may have been begun, and its outcome is unknown.
+    Again,
 }
 
 /// Fences a lease: rises with each lease of a delivery, from [`LeaseToken::FIRST`].
@@ -156,6 +191,22 @@ pub enum Error {
     /// Closed.
     #[error("bus is closed")]
     Closed,
+    /// What carries the bus is out of order; nothing was sent.
+    #[error("bus cannot be used now: {0}")]
+    Unavailable(Box<str>),
+    /// No queue took it; it was handed back.
+    #[error("no queue of endpoint {0} took the work")]
+    Unrouted(EndpointId),
+    /// It was sent, and whether it was queued is not known.
+    #[error("sent, but not confirmed: {0}")]
+    Unconfirmed(Box<str>),
+}
+
+impl Error {
+    /// Whether no worker can have got it.
+    pub fn nothing_sent(&self) -> bool {
+        !matches!(self, Self::Unconfirmed(_))
+    }
 }
 
 mod json_text {

@@ -28,12 +28,32 @@ pub const IN_FLIGHT: &str = "liandong_deliveries_in_flight";
 pub const BREAKER: &str = "liandong_breaker_state";
 /// Leases that ended unsettled.
 pub const LEASES_EXPIRED: &str = "liandong_leases_expired_total";
+/// Outcomes that were not recorded; label `reason`.
+pub const OUTCOMES_REFUSED: &str = "liandong_outcomes_refused_total";
 /// Entries sealed.
 pub const SEALED: &str = "liandong_trail_sealed_total";
 /// Age of the oldest unsealed entry.
 pub const SEAL_LAG: &str = "liandong_seal_lag_seconds";
 /// Store calls that failed; label `kind`.
 pub const STORE_ERRORS: &str = "liandong_store_errors_total";
+/// Whether a connection to the broker is up: 1 or 0; label `connection`.
+pub const BUS_CONNECTED: &str = "liandong_bus_connected";
+/// Whether the broker blocks publishing: 1 or 0.
+pub const BUS_BLOCKED: &str = "liandong_bus_blocked";
+/// Broker messages published; labels `to`, `result`.
+pub const BUS_PUBLISHED: &str = "liandong_bus_published_total";
+/// From the first byte of a batch to its last confirm; label `to`.
+pub const BUS_CONFIRM_DURATION: &str = "liandong_bus_confirm_duration_seconds";
+/// Broker messages that will come again, since their acknowledgement could not be given.
+pub const BUS_UNACKNOWLEDGED: &str = "liandong_bus_unacknowledged_total";
+/// Copies of work that came again while or after they were worked on.
+pub const BUS_REPEATED: &str = "liandong_bus_repeated_total";
+/// What came over the bus and was refused; label `reason`.
+pub const BUS_REFUSED: &str = "liandong_bus_refused_total";
+/// Consumers of an endpoint that is served outside; label `endpoint`.
+pub const BUS_CONSUMERS: &str = "liandong_bus_consumers";
+/// Broker messages that lie in the dead-letter queue.
+pub const BUS_DEAD: &str = "liandong_bus_dead_messages";
 
 /// Tells the recorder what each metric is.
 pub fn describe() {
@@ -50,9 +70,19 @@ pub fn describe() {
     describe_gauge!(IN_FLIGHT, Unit::Count, "deliveries with workers now, by endpoint");
     describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");
     describe_counter!(LEASES_EXPIRED, Unit::Count, "leases that ended unsettled");
+    describe_counter!(OUTCOMES_REFUSED, Unit::Count, "outcomes that were not recorded, by reason");
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
     describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");
+    describe_gauge!(BUS_CONNECTED, Unit::Count, "whether a connection to the broker is up");
+    describe_gauge!(BUS_BLOCKED, Unit::Count, "whether the broker blocks publishing");
+    describe_counter!(BUS_PUBLISHED, Unit::Count, "broker messages published, by exchange and result");
+    describe_histogram!(BUS_CONFIRM_DURATION, Unit::Seconds, "from publishing a batch to its last confirm");
+    describe_counter!(BUS_UNACKNOWLEDGED, Unit::Count, "broker messages that will come again");
+    describe_counter!(BUS_REPEATED, Unit::Count, "copies of work that came again");
+    describe_counter!(BUS_REFUSED, Unit::Count, "what came over the bus and was refused, by reason");
+    describe_gauge!(BUS_CONSUMERS, Unit::Count, "consumers of an endpoint that is served outside");
+    describe_gauge!(BUS_DEAD, Unit::Count, "broker messages in the dead-letter queue");
 }
 
 /// Buckets of the histograms, seconds.

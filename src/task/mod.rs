@@ -5,6 +5,7 @@
 //! room that runs a task reports.
 
 pub mod metrics;
+pub mod retry;
 
 use std::{future::Future, time::Duration};
 

@@ -80,6 +80,10 @@ impl Target for AdapterTarget {
     fn window(&self) -> usize {
         self.window
     }
+
+    fn may_repeat(&self) -> bool {
+        self.adapter.may_repeat()
+    }
 }
 
 impl AdapterTarget {

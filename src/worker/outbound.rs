@@ -28,7 +28,7 @@ use crate::{
         condition::{Condition, Holds},
     },
     port::{
-        bus::{LeaseToken, Work},
+        bus::{Brought, LeaseToken, Work},
         connector::{Answer, Parcel},
     },
     proto::redact,
@@ -175,10 +175,15 @@ impl Adapter {
     }
 
     /// Whether the target is asked before this attempt: under an earlier lease it may have been reached,
-    /// though a person has let the attempts be counted anew since.
+    /// though a person has let the attempts be counted anew since, or by a worker that is gone.
     pub(super) fn asks_first(&self, work: &Work) -> bool {
         let asks = self.outbound.as_ref().is_some_and(|outbound| outbound.on_unknown == OnUnknown::Ask);
-        asks && work.lease > LeaseToken::FIRST
+        asks && (work.lease > LeaseToken::FIRST || work.brought == Brought::Again)
+    }
+
+    /// Whether what may have reached the target may be sent to it again, or asked for there.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.outbound.as_ref().is_some_and(|outbound| outbound.on_unknown != OnUnknown::Park)
     }
 
     /// The question whether the target has a delivery: its body is the query.

@@ -1,7 +1,7 @@
 //! The worker loop of one endpoint: takes work, makes attempts, reports outcomes. Bounded by the
 //! endpoint's window; ends after what was queued when the bus closes.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::{
     domain::{delivery::Outcome, id::EndpointId},
     port::{
-        bus::{AttemptRecord, Bus, Work, WorkOutcome},
+        bus::{AttemptRecord, Brought, Bus, Work, WorkOutcome},
         clock::Clock,
     },
     task::Failure,
@@ -27,6 +27,9 @@ pub trait Target: std::fmt::Debug + Send + Sync {
 
     /// Attempts at once.
     fn window(&self) -> usize;
+
+    /// Whether an attempt that somebody may have begun already may be made again.
+    fn may_repeat(&self) -> bool;
 }
 
 /// Runs one endpoint's work.
@@ -50,21 +53,46 @@ impl Runner {
         result
     }
 
+    /// Attempts go on while outcomes are reported; those that end meanwhile are reported together.
     async fn serve(&self) -> Result<(), Failure> {
+        let window = self.target.window();
         let mut source = self.bus.work(&self.endpoint).await?;
         let mut attempts = FuturesUnordered::new();
+        let mut ended = Vec::new();
+        let mut reporting = FuturesUnordered::new();
         let mut open = true;
-        while open || !attempts.is_empty() {
+        while open || !attempts.is_empty() || !reporting.is_empty() || !ended.is_empty() {
+            if reporting.is_empty() && !ended.is_empty() {
+                reporting.push(self.bus.send_outcomes(mem::take(&mut ended)));
+            }
+            let has_room = attempts.len() < window && ended.len() < window;
             tokio::select! {
-                work = source.next(), if open && attempts.len() < self.target.window() => match work {
-                    Some(work) if self.has_time(&work) => attempts.push(self.attempt(work)),
-                    Some(work) => tracing::warn!(delivery = %work.delivery, "too late to start, copy dropped"),
+                work = source.next(), if open && has_room => match work {
+                    Some(work) => match self.objection(&work) {
+                        None => attempts.push(self.attempt(work)),
+                        Some(why) => {
+                            tracing::warn!(delivery = %work.delivery, why, "copy dropped, its lease ends as unknown");
+                            source.dismiss(work).await;
+                        }
+                    },
                     None => open = false,
                 },
-                Some(outcome) = attempts.next() => self.bus.send_outcomes(vec![outcome]).await?,
+                Some(outcome) = attempts.next() => ended.push(outcome),
+                Some(reported) = reporting.next() => reported?,
             }
         }
         Ok(())
+    }
+
+    /// Why no attempt is made at a copy.
+    fn objection(&self, work: &Work) -> Option<&'static str> {
+        if !self.has_time(work) {
+            Some("too late to start")
+        } else if work.brought == Brought::Again && !self.target.may_repeat() {
+            Some("a worker that is gone may have begun it, and the adapter does not allow a repeat")
+        } else {
+            None
+        }
     }
 
     /// Whether a whole attempt fits in before the lease is given to another.

@@ -19,12 +19,12 @@ use liandong::{
     engine::{
         EndpointPolicy,
         breaker::BreakerPolicy,
-        desk::{Desk, Health},
+        desk::{Desk, Health, Leases},
         reconcile::Reconcile,
         settle::{Settle, Teller},
     },
     port::{
-        bus::{AttemptRecord, Bus as _, LeaseToken, Work, WorkOutcome},
+        bus::{AttemptRecord, Brought, Bus as _, LeaseToken, Work, WorkOutcome},
         store::{Selector, Store},
     },
     worker::run::{Runner, Target},
@@ -128,7 +128,7 @@ impl Settlers {
             store: Arc::clone(&store),
             bus: Arc::new(LocalBus::new([("health".into(), 4)])),
             clock: Arc::clone(&clock) as _,
-            desk: Arc::new(Desk::new(HashMap::from([("health".into(), policy)]))),
+            desk: Arc::new(Desk::new(HashMap::from([("health".into(), policy)]), Leases::Own)),
         };
         let reconcile = Reconcile {
             store: Arc::clone(&store),
@@ -215,18 +215,21 @@ async fn a_late_failure_is_recorded_and_changes_nothing() {
 
 /// A target that keeps what it was asked to do.
 #[derive(Clone, Debug, Default)]
-struct Notebook(Arc<Mutex<Vec<Work>>>);
+struct Notebook {
+    seen: Arc<Mutex<Vec<Work>>>,
+    may_repeat: bool,
+}
 
 impl Notebook {
     fn read(&self) -> Vec<Work> {
-        self.0.lock().unwrap().clone()
+        self.seen.lock().unwrap().clone()
     }
 }
 
 #[async_trait]
 impl Target for Notebook {
     async fn attempt(&self, work: &Work) -> (Outcome, AttemptRecord) {
-        self.0.lock().unwrap().push(work.clone());
+        self.seen.lock().unwrap().push(work.clone());
         tokio::task::yield_now().await;
         let record = settlement(work, Outcome::Delivered, Next::Delivered, at(0));
         (Outcome::Delivered, record.record)
@@ -238,6 +241,34 @@ impl Target for Notebook {
 
     fn window(&self) -> usize {
         4
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.may_repeat
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_somebody_may_have_begun_is_tried_again_only_where_a_repeat_is_allowed() {
+    let store = Sqlite::new().open().await;
+    accept(&*store, &Draft::new("K-1").to("health"), at(0)).await;
+    let work = claim_one(&*store, "health", at(0)).await;
+    for (may_repeat, tried) in [(false, 0), (true, 1)] {
+        let bus = Arc::new(LocalBus::new([("health".into(), 4)]));
+        let target = Notebook { may_repeat, ..Notebook::default() };
+        let runner = Runner {
+            endpoint: "health".into(),
+            bus: Arc::clone(&bus) as _,
+            clock: Arc::new(TestClock::at(at(10))),
+            target: Arc::new(target.clone()),
+        };
+        let again = Work { brought: Brought::Again, ..work.clone() };
+        assert!(bus.send_work(vec![again]).await.is_empty());
+        bus.close().await;
+        runner.run().await.unwrap();
+        assert_eq!(target.read().len(), tried);
+        let reported = bus.outcomes().await.unwrap().next(10).await;
+        assert_eq!(reported.len(), tried, "what is not tried is left to its lease");
     }
 }
 

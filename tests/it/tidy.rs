@@ -27,13 +27,15 @@ const FLOORS: [(&str, u8); 15] = [
 ];
 
 /// Concrete backends, which only `app` may name from outside their room.
-const BACKENDS: [&str; 3] = ["store::sqlite", "store::postgres", "bus::local"];
+const BACKENDS: [&str; 4] = ["store::sqlite", "store::postgres", "bus::local", "bus::rabbitmq"];
 
 /// Crates whose types stop at a door, and the doors.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
     ("tokio_postgres", &["src/store/postgres/"]),
     ("deadpool_postgres", &["src/store/postgres/"]),
+    ("lapin", &["src/bus/rabbitmq/"]),
+    ("backoff", &["src/task/retry.rs"]),
     ("reqwest", &["src/connector/", "src/cli/"]),
     ("axum", &["src/api/", "src/cli/demo/", "src/cli/bench/"]),
     ("minijinja", &["src/mapping/", "src/cli/demo/"]),

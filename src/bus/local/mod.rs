@@ -85,6 +85,18 @@ fn drop_sender<T>(sender: &Mutex<Option<mpsc::Sender<T>>>) {
 
 #[async_trait]
 impl Bus for LocalBus {
+    async fn ready(&self) {}
+
+    /// Whoever leased settles.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Workers run in this process, or there are none and the work is handed back.
+    fn has_workers(&self, _endpoint: &EndpointId) -> bool {
+        true
+    }
+
     async fn send_work(&self, work: Vec<Work>) -> Vec<(Error, Work)> {
         work.into_iter().filter_map(|piece| self.offer(piece)).collect()
     }
@@ -135,6 +147,9 @@ impl WorkSource for Source {
     async fn next(&mut self) -> Option<Work> {
         self.receiver.lock().await.recv().await
     }
+
+    /// Nothing is kept here, so nothing comes again.
+    async fn dismiss(&mut self, _work: Work) {}
 }
 
 #[derive(Debug)]
@@ -149,4 +164,7 @@ impl OutcomeSource for Outcomes {
         self.receiver.lock().await.recv_many(&mut batch, limit).await;
         batch
     }
+
+    /// Nothing is kept here, so nothing comes again.
+    async fn settled(&mut self) {}
 }

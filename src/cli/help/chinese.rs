@@ -36,6 +36,11 @@ const TEXTS: &[Text] = &[
     },
     Text { path: "serve", about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C", arguments: &[] },
     Text {
+        path: "worker",
+        about: "在枢纽之外运行适配器，直到收到 SIGTERM 或按 Ctrl-C",
+        arguments: &[("attach", "适配进程接入枢纽的方式")],
+    },
+    Text {
         path: "check", about: "检查配置、注册表、规则、适配器；不作任何改动", arguments: &[]
     },
     Text {
@@ -184,6 +189,7 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("LANGUAGE", "语言"),
     ("TIME", "时间"),
     ("ID_OR_KEY", "编号"),
+    ("ATTACH", "方式"),
     ("TOKEN_FILE", "文件"),
     ("WORLD", "目录"),
     ("STATE", "状态"),

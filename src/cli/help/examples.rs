@@ -44,6 +44,17 @@ const ALL: &[(&str, &[Example])] = &[
             ),
         ],
     ),
+    (
+        "worker",
+        &[
+            example("liandong worker --attach amqp", "经 RabbitMQ 承接推送", "take work through RabbitMQ"),
+            example(
+                "liandong worker --attach amqp --config worker.toml",
+                "按指定的配置运行",
+                "run with a configuration of its own",
+            ),
+        ],
+    ),
     ("check", &[example("liandong check --config hub.toml", "检查指定的配置", "check a configuration")]),
     (
         "submit",

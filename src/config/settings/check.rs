@@ -38,7 +38,7 @@ pub(super) fn check(merged: Merged) -> Result<Settings, Faults> {
     if faults.0.is_empty() { Ok(settings) } else { Err(faults) }
 }
 
-struct Check(Found);
+pub(super) struct Check(Found);
 
 impl Check {
     fn settings(&mut self, raw: &raw::Raw) -> Settings {
@@ -57,6 +57,7 @@ impl Check {
                 queue_limit: self.number(&raw.store.queue_limit, QUEUE),
             },
             postgres: self.postgres(&raw.postgres),
+            bus: self.bus(&raw.bus),
             dispatch: Dispatch {
                 window_default: self.number(&raw.dispatch.window_default, WINDOW),
                 lease_margin_ms: self.number(&raw.dispatch.lease_margin_ms, 100..=HOUR_MS.cast_signed()),
@@ -187,14 +188,14 @@ impl Check {
         Keys { signing: self.secret(&raw.signing, &text) }
     }
 
-    fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {
+    pub(super) fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {
         text.parse().unwrap_or_else(|error| {
             self.refuse(value, error);
             SecretRef::File(PathBuf::new())
         })
     }
 
-    fn number<T>(&mut self, value: &Spanned<i64>, range: RangeInclusive<i64>) -> T
+    pub(super) fn number<T>(&mut self, value: &Spanned<i64>, range: RangeInclusive<i64>) -> T
     where
         T: TryFrom<i64> + Default,
     {
@@ -208,7 +209,11 @@ impl Check {
         }
     }
 
-    fn word<T: Copy, const N: usize>(&mut self, value: &Spanned<String>, words: [(&str, T); N]) -> T {
+    pub(super) fn word<T: Copy, const N: usize>(
+        &mut self,
+        value: &Spanned<String>,
+        words: [(&str, T); N],
+    ) -> T {
         let found = words.iter().find(|(word, _)| word == value.get_ref());
         if found.is_none() {
             let known = words.map(|(word, _)| word).join(" or ");
@@ -232,7 +237,7 @@ impl Check {
         value.get_ref().into()
     }
 
-    fn refuse<T>(&mut self, value: &Spanned<T>, text: impl std::fmt::Display) {
+    pub(super) fn refuse<T>(&mut self, value: &Spanned<T>, text: impl std::fmt::Display) {
         self.0.of(value, text);
     }
 }

@@ -5,6 +5,7 @@
 //! value, or names all that is wrong, each with file, line and key. Whether paths exist and addresses are
 //! free is found by those who open them.
 
+mod bus;
 mod check;
 mod layers;
 mod raw;
@@ -19,6 +20,7 @@ use std::{
 
 use super::{environment::Environment, fault::Faults, secret::SecretRef};
 use crate::domain::{delivery, retry};
+pub use bus::{Bus, Carrier};
 use layers::{Layers, Source};
 
 /// The default file: documentation and defaults in one.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub store: Store,
     /// The store on PostgreSQL.
     pub postgres: Postgres,
+    /// The bus.
+    pub bus: Bus,
     /// Handing work out.
     pub dispatch: Dispatch,
     /// Trying again.

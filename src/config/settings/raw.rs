@@ -40,6 +40,19 @@ sections! {
         lock_timeout_ms: i64,
         idle_timeout_ms: i64,
     }
+    Bus {
+        backend: String,
+        url: String,
+        authority: String,
+        prefix: String,
+        connect_timeout_ms: i64,
+        publish_timeout_ms: i64,
+        start_wait_ms: i64,
+        work_limit: i64,
+        outcome_limit: i64,
+        delivery_limit: i64,
+        workers: Vec<String>,
+    }
     Dispatch { window_default: i64, lease_margin_ms: i64, idle_scan_ms: i64, claim_limit: i64 }
     Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }
     Breaker { failures: i64, pause_ms: i64 }
@@ -61,6 +74,7 @@ pub(super) struct Raw {
     pub(super) intake: Intake,
     pub(super) store: Store,
     pub(super) postgres: Postgres,
+    pub(super) bus: Bus,
     pub(super) dispatch: Dispatch,
     pub(super) retry: Retry,
     pub(super) breaker: Breaker,

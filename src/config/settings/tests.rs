@@ -44,7 +44,52 @@ fn the_defaults_are_settings() {
     assert_eq!(settings.retry, retry::Policy::default());
     assert_eq!(settings.moment.operative, delivery::Moment::HandedOver);
     assert_eq!((settings.store.backend, &settings.postgres.authority), (Backend::Sqlite, &None));
+    assert_eq!((settings.bus.backend, &settings.bus.authority), (Carrier::Local, &None));
+    assert!(settings.bus.workers.is_empty());
     assert_eq!(settings.keys.signing, SecretRef::File("data/keys/signing.pem".into()));
+}
+
+#[test]
+fn workers_are_read_as_accounts_with_their_endpoints() {
+    let text = "[bus]\nbackend = \"rabbitmq\"\nurl = \"file:/etc/liandong/amqp\"\nauthority = \"/etc/ca.pem\"\n\
+                workers = [\"north: a b\", \" south :b  c\"]";
+    let bus = load(text, &[("LIANDONG__BUS__WORK_LIMIT", "7")]).unwrap().bus;
+    assert_eq!((bus.backend, bus.work_limit), (Carrier::Rabbitmq, 7));
+    assert_eq!(
+        (bus.url, bus.authority),
+        (SecretRef::File("/etc/liandong/amqp".into()), Some("/etc/ca.pem".into()))
+    );
+    let accounts = |endpoint: &str| bus.workers[endpoint].iter().map(|name| &**name).collect::<Vec<_>>();
+    assert_eq!(
+        (accounts("a"), accounts("b"), accounts("c")),
+        (vec!["north"], vec!["north", "south"], vec!["south"])
+    );
+    assert_eq!(bus.workers.len(), 3);
+}
+
+#[test]
+fn faults_of_the_bus_are_named() {
+    let text = "[bus]\nbackend = \"kafka\"\nurl = \"amqp://u:hunter2@h/v\"\nprefix = \"a b\"\n\
+                delivery_limit = 0\nworkers = [\"a\", \"w:\"]";
+    let found = faults(text, &[]);
+    let begins = [
+        "hub.toml:2: bus.backend: must be local or rabbitmq, found kafka",
+        "hub.toml:3: bus.url: a secret is given by reference",
+        "hub.toml:4: bus.prefix: must be 1 to 64 letters, digits, '.', '-' and '_'",
+        "hub.toml:5: bus.delivery_limit: 0 is not in 1 to 1000",
+        "hub.toml:6: bus.workers: must be as \"account: endpoint endpoint\", found \"a\"",
+        "hub.toml:6: bus.workers: must be as \"account: endpoint endpoint\", found \"w:\"",
+    ];
+    assert_eq!(found.len(), begins.len(), "{found:#?}");
+    for (found, begin) in found.iter().zip(begins) {
+        assert!(
+            found.starts_with(begin) && !found.contains("hunter2"),
+            "{found} does not begin with {begin}"
+        );
+    }
+    let outside = faults("[bus]\nworkers = [\"w: a\"]", &[]);
+    assert_eq!(outside.len(), 1, "{outside:?}");
+    assert!(outside[0].contains("needs bus.backend = \"rabbitmq\""), "{outside:?}");
 }
 
 #[test]

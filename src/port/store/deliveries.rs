@@ -7,7 +7,7 @@ use super::{Error, NewEntry};
 use crate::{
     domain::{
         delivery::{Next, Outcome, Transport},
-        id::{DeliveryId, EndpointId},
+        id::{DeliveryId, EndpointId, MessageId},
     },
     port::bus::{AttemptRecord, LeaseToken, Work},
 };
@@ -18,12 +18,14 @@ use crate::{
 ///   when the one before is final (promise 5). Held and parked deliveries block their lane.
 /// - *Fencing*: a settlement counts only under the lease it carries, with one exception: a late success
 ///   settles as delivered (promise 6).
+/// - *Belonging*: a settlement counts only for a delivery of the endpoint and the message that it names.
 /// - *Idempotence*: the same end of one lease settled twice changes nothing the second time. The lease
 ///   stands until it is settled; that its time is over ([`Deliveries::expired`]) is for the reconciler.
 /// - *Ready*: endpoints reported ready may already have been so.
 #[async_trait]
 pub trait Deliveries {
-    /// Leases up to `limit` due lane heads for each wanted endpoint, oldest first; durable before return.
+    /// Leases up to `limit` due lane heads for each wanted endpoint, oldest first; durable before return. Where
+    /// a want names a window, callers at once do not together exceed it.
     async fn claim(&self, claim: Claim, now: Timestamp) -> Result<Vec<Work>, Error>;
 
     /// Records attempts and moves deliveries; the answers are in the order given.
@@ -63,6 +65,8 @@ pub struct Want {
     pub endpoint: EndpointId,
     /// How many.
     pub limit: usize,
+    /// How many may be under lease at the endpoint then, whoever leased them; none where the caller knows.
+    pub window: Option<usize>,
 }
 
 /// The end of one attempt.
@@ -70,6 +74,10 @@ pub struct Want {
 pub struct Settlement {
     /// Which delivery.
     pub delivery: DeliveryId,
+    /// Its message, as whoever reports says.
+    pub message: MessageId,
+    /// Its endpoint, as whoever reports says: that for which he may report.
+    pub endpoint: EndpointId,
     /// Under which lease.
     pub lease: LeaseToken,
     /// Which attempt, from 1.
@@ -112,6 +120,8 @@ pub enum Settled {
     LateIgnored,
     /// No such delivery, or no such lease was ever given: nothing is recorded.
     Unknown,
+    /// The delivery is of another endpoint or message than was said: nothing is recorded.
+    Foreign,
 }
 
 /// A lease that ended unsettled.

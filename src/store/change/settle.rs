@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Change, End, Place, Rows, Standing};
 use crate::{
     domain::delivery::{Next, Outcome, Transport},
-    port::store::{Counts, Error, Settlement},
+    port::store::{Counts, Error, Settled, Settlement},
 };
 
 /// What became of a settlement.
@@ -20,9 +20,19 @@ pub(in crate::store) enum Moved {
     Nothing,
 }
 
-/// Whether the lease of a settlement was ever given.
-pub(in crate::store) fn given(standing: &Standing, settlement: &Settlement) -> bool {
-    (1..=standing.lease).contains(&settlement.lease.0)
+/// Why a settlement is not recorded at all: its lease was never given, or the delivery is not the one it was
+/// said to be.
+pub(in crate::store) fn refusal(standing: &Standing, settlement: &Settlement) -> Option<Settled> {
+    let lane = standing.lane.as_ref();
+    if !(1..=standing.lease).contains(&settlement.lease.0) {
+        Some(Settled::Unknown)
+    } else if standing.message != settlement.message
+        || lane.is_none_or(|lane| lane.endpoint != settlement.endpoint)
+    {
+        Some(Settled::Foreign)
+    } else {
+        None
+    }
 }
 
 /// Moves the delivery.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Bucket;
 use crate::domain::{
     delivery::{Acknowledgement, Moment, Transport},
-    id::EndpointId,
+    id::{EndpointId, MessageId},
 };
 
 /// One delivery.
@@ -14,6 +14,8 @@ use crate::domain::{
 pub(in crate::store) struct Standing {
     /// Its row.
     pub(in crate::store) number: i64,
+    /// Its message.
+    pub(in crate::store) message: MessageId,
     /// Recipient.
     pub(in crate::store) organisation: Option<String>,
     /// Its lane, where it is in one.

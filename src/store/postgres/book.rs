@@ -17,7 +17,7 @@ use crate::{
     domain::{
         decision::ParkReason,
         delivery::{Acknowledgement, Transport},
-        id::DeliveryId,
+        id::{DeliveryId, MessageId},
         obligation::Duty,
     },
     port::store::Error,
@@ -248,6 +248,7 @@ fn standing(row: &Row, open: Option<&Row>) -> Result<Standing, Failure> {
     let order_key = row.value("order_key")?;
     Ok(Standing {
         number,
+        message: MessageId(row.id("message")?),
         organisation: row.value("organisation")?,
         lane: row.text_if("endpoint")?.map(|endpoint| Lane { order_key, endpoint }),
         created_at: row.time("created_at")?,

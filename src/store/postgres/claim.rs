@@ -21,7 +21,7 @@ use crate::{
         id::{DeliveryId, EndpointId, MessageId},
     },
     port::{
-        bus::{LeaseToken, Work},
+        bus::{Brought, LeaseToken, Work},
         store::{Claim, ExpiredLease, Waiting},
     },
     store::{
@@ -46,8 +46,17 @@ pub(super) struct Wanted {
     pub(super) endpoint: EndpointId,
     /// How many.
     pub(super) limit: usize,
+    /// How many may be under lease then.
+    pub(super) window: Option<usize>,
     /// From where to look.
     pub(super) from: From,
+}
+
+impl Wanted {
+    /// What may be leased where so much is under lease.
+    fn room(&self, leased: usize) -> usize {
+        self.window.map_or(self.limit, |window| self.limit.min(window.saturating_sub(leased)))
+    }
 }
 
 /// What was claimed.
@@ -66,11 +75,14 @@ impl Job for Claiming {
 
     async fn run(&self, session: &Session<'_>) -> Result<Claimed, Failure> {
         let begun = Instant::now();
-        let wants: Vec<&Wanted> = self.wants.iter().filter(|want| want.limit > 0).collect();
+        let leased = leased(session, &self.wants).await?;
+        let room = |want| Wanted::room(want, leased.get(&want.endpoint).copied().unwrap_or_default());
+        let wants = self.wants.iter().map(|want| (want, room(want))).filter(|(_, room)| *room > 0);
+        let (wants, room): (Vec<&Wanted>, Vec<usize>) = wants.unzip();
         if wants.is_empty() {
             return Ok(Claimed { work: Vec::new(), seen: Vec::new(), begun });
         }
-        let limits: Vec<i64> = wants.iter().map(|want| number(want.limit)).collect::<Result<_, _>>()?;
+        let limits: Vec<i64> = room.iter().map(|room| number(*room)).collect::<Result<_, _>>()?;
         let floor = |want: &&Wanted| match want.from {
             From::Beginning => None,
             From::Floor(at) => Some(Time(at)),
@@ -103,13 +115,28 @@ impl Job for Claiming {
         write::counts(session, tally).await?;
         let seen = wants
             .into_iter()
-            .map(|want| {
-                let full = found.get(&want.endpoint).filter(|(count, _)| *count >= want.limit);
+            .zip(room)
+            .map(|(want, room)| {
+                let full = found.get(&want.endpoint).filter(|(count, _)| *count >= room);
                 (want.endpoint.clone(), want.from, seen(self.now, full.map(|(_, last)| *last)))
             })
             .collect();
         Ok(Claimed { work, seen, begun })
     }
+}
+
+/// How much is under lease at each endpoint whose window is to be kept. Claims of one endpoint go one after the
+/// other then, so that hubs at once do not together exceed it.
+async fn leased(session: &Session<'_>, wants: &[Wanted]) -> Result<HashMap<EndpointId, usize>, Failure> {
+    let bounded: Vec<&Wanted> = wants.iter().filter(|want| want.window.is_some()).collect();
+    if bounded.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let endpoints = column(&bounded, |want| want.endpoint.as_str());
+    // Each statement sees what was committed before it: the count comes after the turn.
+    session.rows(include_str!("sql/claim_turn.sql"), &[&endpoints]).await?;
+    let rows = session.rows(include_str!("sql/claim_leased.sql"), &[&endpoints]).await?;
+    rows.iter().map(|row| Ok((row.text("endpoint")?, row.number("leased")?))).collect()
 }
 
 fn count(tally: &mut Tally, row: &Row, work: &Work) -> Result<(), Failure> {
@@ -183,5 +210,6 @@ fn work(row: &Row) -> Result<Work, Failure> {
         first_attempt_at: row.time_if("first_attempt_at")?,
         relays: relays.into_iter().map(DeliveryId).collect(),
         body: row.bytes("body")?,
+        brought: Brought::First,
     })
 }

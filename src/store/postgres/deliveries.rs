@@ -31,6 +31,7 @@ impl Deliveries for PostgresStore {
                 None => wants.push(Wanted {
                     endpoint: want.endpoint.clone(),
                     limit: want.limit,
+                    window: want.window,
                     from: self.floors.of(&want.endpoint, begun),
                 }),
             }

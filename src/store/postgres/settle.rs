@@ -47,17 +47,17 @@ impl Job for Settling {
         let mut moved = Vec::with_capacity(self.settlements.len());
         for settlement in &*self.settlements {
             let Some(number) = change.rows.number_of(settlement.delivery) else {
-                moved.push(None);
+                moved.push(Err(Settled::Unknown));
                 continue;
             };
             let standing = change.rows.standing(number)?;
-            if !settle::given(&standing, settlement) {
-                moved.push(None);
+            if let Some(refused) = settle::refusal(&standing, settlement) {
+                moved.push(Err(refused));
                 continue;
             }
             let before = change.rows.touched().len();
             let how = settle::apply(&mut change, &standing, settlement)?;
-            moved.push(Some((how, before..change.rows.touched().len())));
+            moved.push(Ok((how, before..change.rows.touched().len())));
             recorded.push((standing, settlement));
         }
         record(session, &recorded, self.now).await?;
@@ -67,7 +67,10 @@ impl Job for Settling {
         let told = moved
             .into_iter()
             .map(|moved| {
-                let Some((how, lanes)) = moved else { return Settled::Unknown };
+                let (how, lanes) = match moved {
+                    Ok(moved) => moved,
+                    Err(refused) => return refused,
+                };
                 let ready = ready(&touched[lanes], &promoted, self.now);
                 match how {
                     Moved::Applied => Settled::Applied { ready },

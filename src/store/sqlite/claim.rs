@@ -13,7 +13,7 @@ use crate::{
         id::{DeliveryId, MessageId},
     },
     port::{
-        bus::{LeaseToken, Work},
+        bus::{Brought, LeaseToken, Work},
         store::{Claim, Error, ExpiredLease, Waiting, Want},
     },
     store::change::{Bucket, Tally},
@@ -79,7 +79,7 @@ struct Due {
 }
 
 fn due(connection: &Connection, want: &Want, claim: &Claim, now: Timestamp) -> Result<Vec<Due>, Error> {
-    let limit: i64 = number(want.limit)?;
+    let limit: i64 = number(room(connection, want)?)?;
     let mut statement = connection.prepare_cached(include_str!("sql/claim_due.sql"))?;
     let rows = statement.query_map(params![want.endpoint.as_str(), Time(now), limit], |row| {
         let lease = LeaseToken(row.get::<_, i64>("lease")?.unsigned_abs() + 1);
@@ -91,6 +91,15 @@ fn due(connection: &Connection, want: &Want, claim: &Claim, now: Timestamp) -> R
         Ok(Due { number: row.get("number")?, bucket, work: work(row, lease, claim.not_after)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What may be leased: where a window is named, no more than what is left of it.
+fn room(connection: &Connection, want: &Want) -> Result<usize, Error> {
+    let Some(window) = want.window else { return Ok(want.limit) };
+    let leased: i64 = connection
+        .prepare_cached(include_str!("sql/claim_leased.sql"))?
+        .query_row([want.endpoint.as_str()], |row| row.get(0))?;
+    Ok(want.limit.min(window.saturating_sub(number(leased)?)))
 }
 
 fn lease(connection: &Connection, due: &mut Due, claim: &Claim) -> Result<(), Error> {
@@ -130,5 +139,6 @@ fn work(row: &Row<'_>, lease: LeaseToken, not_after: Timestamp) -> rusqlite::Res
         first_attempt_at: row.time_if("first_attempt_at")?,
         relays: Vec::new(),
         body: row.get::<_, Vec<u8>>("body")?.into(),
+        brought: Brought::First,
     })
 }

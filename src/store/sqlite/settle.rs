@@ -32,10 +32,12 @@ pub(super) fn settle(
 
 fn one(change: &mut Change<'_>, settlement: &Settlement) -> Result<Settled, Error> {
     let connection = change.rows.0;
-    let given = |standing: &Standing| settle::given(standing, settlement);
-    let Some(standing) = Standing::of(connection, settlement.delivery)?.filter(given) else {
+    let Some(standing) = Standing::of(connection, settlement.delivery)? else {
         return Ok(Settled::Unknown);
     };
+    if let Some(refused) = settle::refusal(&standing, settlement) {
+        return Ok(refused);
+    }
     if record(change, &standing, settlement)? {
         insert::entries(connection, [&settlement.entry])?;
     }

@@ -8,7 +8,7 @@ use super::{
     value::{Columns as _, Id},
 };
 use crate::{
-    domain::id::DeliveryId,
+    domain::id::{DeliveryId, MessageId},
     port::store::Error,
     store::change::{Hold, Lane, Standing},
 };
@@ -42,6 +42,7 @@ impl Standing {
         };
         Ok(Self {
             number: row.get("number")?,
+            message: MessageId(row.id("message")?),
             organisation: row.get("organisation")?,
             lane: row.text_if("endpoint")?.map(|endpoint| Lane { order_key, endpoint }),
             created_at: row.time("created_at")?,

@@ -2,11 +2,12 @@
 
 use liandong::port::bus::Error;
 
-use super::bus_backend::{BusBackend, outcome, work, works};
+use super::bus_backend::{BusBackend, outcome, take, work, works};
 
 on_every_bus!(
     a_closed_bus_hands_work_back,
     what_is_queued_is_still_done_and_then_sources_end,
+    a_source_that_was_open_ends_after_what_is_queued,
     whoever_waits_for_work_learns_of_the_end,
     outcomes_end_when_every_endpoint_has_finished_and_not_before,
     endpoints_that_finish_first_do_not_end_outcomes_before_the_bus_is_closed,
@@ -27,9 +28,24 @@ async fn what_is_queued_is_still_done_and_then_sources_end(backend: &dyn BusBack
     bus.close().await;
     let mut source = bus.work(&"health".into()).await.unwrap();
     for place in 0..3 {
-        assert_eq!(source.next().await.unwrap().lane_sequence, place);
+        assert_eq!(take(&mut source).await.lane_sequence, place);
     }
     assert_eq!(source.next().await, None);
+    assert_eq!(source.next().await, None, "an end stays an end");
+}
+
+async fn a_source_that_was_open_ends_after_what_is_queued(backend: &dyn BusBackend) {
+    let bus = backend.open(&[("health", 100)]).await;
+    let sent = works("health", 0..40);
+    assert_eq!(bus.send_work(sent.clone()).await, []);
+    let mut source = bus.work(&"health".into()).await.unwrap();
+    let mut came = vec![take(&mut source).await];
+    bus.close().await;
+    while let Some(piece) = source.next().await {
+        source.dismiss(piece.clone()).await;
+        came.push(piece);
+    }
+    assert_eq!(came, sent);
     assert_eq!(source.next().await, None, "an end stays an end");
 }
 

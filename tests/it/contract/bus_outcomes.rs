@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bus_backend::{BusBackend, outcome, places, work, works};
+use super::bus_backend::{BusBackend, gather, outcome, places, work, works};
 
 on_every_bus!(
     an_outcome_arrives_whole,
@@ -28,6 +28,7 @@ async fn a_batch_has_at_least_one_and_at_most_the_limit(backend: &dyn BusBackend
         let batch = source.next(4).await;
         assert!((1..=4).contains(&batch.len()), "{}", batch.len());
         seen.extend(batch.iter().map(|outcome| outcome.work.lane_sequence));
+        source.settled().await;
     }
     assert_eq!(seen, (0..10).collect::<Vec<_>>());
 }
@@ -41,6 +42,7 @@ async fn whoever_reports_waits_for_room_and_nothing_is_lost(backend: &dyn BusBac
         let mut seen = BTreeSet::new();
         while (seen.len() as u64) < MANY {
             seen.extend(source.next(100).await.iter().map(|outcome| outcome.work.lane_sequence));
+            source.settled().await;
         }
         seen
     });
@@ -52,10 +54,7 @@ async fn outcomes_of_all_endpoints_come_together(backend: &dyn BusBackend) {
     let bus = backend.open(&[("health", 4), ("culture", 4)]).await;
     bus.send_outcomes(vec![outcome(work("health", 1)), outcome(work("culture", 2))]).await.unwrap();
     let mut source = bus.outcomes().await.unwrap();
-    let mut seen = Vec::new();
-    while seen.len() < 2 {
-        seen.extend(source.next(10).await.into_iter().map(|outcome| outcome.work));
-    }
+    let seen: Vec<_> = gather(&mut source, 2).await.into_iter().map(|outcome| outcome.work).collect();
     assert_eq!(places(&seen).into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([1, 2]));
 }
 

@@ -39,7 +39,18 @@ macro_rules! on_every_bus {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    super::$name(&crate::contract::bus_backend::Local::new()).await;
+                    let backend = crate::contract::bus_backend::Local::new();
+                    crate::contract::bus_backend::in_time(super::$name(&backend)).await;
+                }
+            )+
+        }
+
+        mod rabbitmq {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let backend = crate::contract::bus_backend::Rabbitmq::new().await;
+                    crate::contract::bus_backend::in_time(super::$name(&backend)).await;
                 }
             )+
         }

@@ -29,6 +29,8 @@ on_every_backend!(
     what_is_withdrawn_behind_the_head_changes_nothing_for_it,
     the_oldest_is_claimed_first_and_no_more_than_wanted,
     several_endpoints_are_claimed_in_one_call,
+    a_window_is_kept_whoever_leased,
+    claims_at_once_do_not_together_exceed_a_window,
     work_says_all_a_worker_needs,
     waiting_names_ready_endpoints_and_the_next_due_time,
     lane_sequences_rise_with_acceptance,
@@ -157,10 +159,46 @@ async fn several_endpoints_are_claimed_in_one_call(backend: &dyn Backend) {
     let store = backend.open().await;
     let draft = Draft::new("K-1").to("health").to("culture").to("water");
     accept(&*store, &draft, at(0)).await;
-    let want = |endpoint: &str, limit| Want { endpoint: endpoint.into(), limit };
+    let want = |endpoint: &str, limit| Want { endpoint: endpoint.into(), limit, window: None };
     let wants = vec![want("health", 1), want("water", 0), want("culture", 5)];
     let work = store.claim(claim_of(wants, at(1)), at(1)).await.unwrap();
     assert_eq!(ids(&work), [draft.delivery(0), draft.delivery(1)]);
+}
+
+async fn a_window_is_kept_whoever_leased(backend: &dyn Backend) {
+    let store = backend.open().await;
+    for number in 0..9 {
+        accept(&*store, &Draft::new(&format!("K-{number}")).to("health"), at(number)).await;
+    }
+    accept(&*store, &Draft::new("K-9").to("culture"), at(0)).await;
+    let within = async |window: Option<usize>, now| {
+        let want = |endpoint: &str| Want { endpoint: endpoint.into(), limit: 3, window };
+        store.claim(claim_of(vec![want("health"), want("culture")], now), now).await.unwrap()
+    };
+    let first = within(Some(4), at(10)).await;
+    assert_eq!(first.len(), 4, "three here, one there");
+    assert_eq!(within(Some(4), at(11)).await.len(), 1, "one of four is left");
+    assert_eq!(within(Some(4), at(12)).await.len(), 0);
+    assert_eq!(within(Some(1), at(13)).await.len(), 0, "a window that became narrower");
+    deliver(&*store, &first[0], at(14)).await;
+    retry_at(&*store, &first[1], at(99), at(15)).await;
+    assert_eq!(within(Some(4), at(16)).await.len(), 2, "what ended has made room");
+    assert_eq!(within(None, at(17)).await.len(), 3, "who knows what he has asks without");
+    assert_eq!(within(None, at(100)).await.len(), 1, "nothing was stepped over");
+}
+
+async fn claims_at_once_do_not_together_exceed_a_window(backend: &dyn Backend) {
+    let store = backend.open().await;
+    for number in 0..40 {
+        accept(&*store, &Draft::new(&format!("K-{number}")).to("health"), at(0)).await;
+    }
+    let claims = (0..8).map(|_| {
+        let want = Want { endpoint: "health".into(), limit: 5, window: Some(7) };
+        store.claim(claim_of(vec![want], at(1)), at(1))
+    });
+    let claimed: Vec<_> =
+        futures::future::join_all(claims).await.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!(claimed.len(), 7);
 }
 
 async fn work_says_all_a_worker_needs(backend: &dyn Backend) {
@@ -168,7 +206,7 @@ async fn work_says_all_a_worker_needs(backend: &dyn Backend) {
     let mut draft = Draft::new("K-1").to("health");
     draft.0.deliveries[0].on_behalf_of = Some("county-health".into());
     accept(&*store, &draft, at(0)).await;
-    let claimed = claim_of(vec![Want { endpoint: "health".into(), limit: 1 }], at(5));
+    let claimed = claim_of(vec![Want { endpoint: "health".into(), limit: 1, window: None }], at(5));
     let work = store.claim(claimed.clone(), at(5)).await.unwrap().remove(0);
     let made = &draft.0.deliveries[0];
     assert_eq!((work.delivery, work.message, work.kind), (made.id, draft.id(), Kind::ApprovalResult));

@@ -9,7 +9,7 @@ use liandong::{
     },
     port::{
         bus::LeaseToken,
-        store::{Counts, Operation, Selector, Settled},
+        store::{Counts, Operation, Selector, Settled, Settlement},
     },
 };
 
@@ -34,6 +34,7 @@ on_every_backend!(
     a_late_failure_is_recorded_and_changes_nothing,
     a_success_after_withdrawal_is_recorded_only,
     a_lease_that_was_never_given_is_told_and_leaves_nothing,
+    an_outcome_of_another_endpoint_or_message_is_told_and_leaves_nothing,
     expired_leases_are_found_as_they_were_handed_out,
     answers_come_in_the_order_given,
 );
@@ -207,6 +208,29 @@ async fn a_lease_that_was_never_given_is_told_and_leaves_nothing(backend: &dyn B
     assert!(store.attempts(draft.delivery(0)).await.unwrap().is_empty());
     let applied = store.settle(vec![report], at(3)).await.unwrap();
     assert_eq!(applied, [Settled::Applied { ready: vec![] }]);
+}
+
+async fn an_outcome_of_another_endpoint_or_message_is_told_and_leaves_nothing(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let (draft, other) = (Draft::new("K-1").to("health").to("culture"), Draft::new("K-2").to("health"));
+    accept(&*store, &draft, at(0)).await;
+    accept(&*store, &other, at(0)).await;
+    let work = claim(&*store, "health", 1, at(1)).await.remove(0);
+    let forged = [
+        Settlement {
+            endpoint: "culture".into(),
+            ..settlement(&work, Outcome::Delivered, Next::Delivered, at(2))
+        },
+        Settlement { message: other.id(), ..settlement(&work, Outcome::Delivered, Next::Delivered, at(2)) },
+    ];
+    let settled = store.settle(forged.to_vec(), at(2)).await.unwrap();
+    assert_eq!(settled, [Settled::Foreign, Settled::Foreign]);
+    assert_eq!(state(&*store, work.delivery).await, Transport::Leased);
+    assert!(store.attempts(work.delivery).await.unwrap().is_empty(), "no attempt is kept");
+    let trail = store.trail_of(Selector::Delivery(work.delivery)).await.unwrap();
+    assert!(trail.iter().all(|entry| entry.event != "delivery.attempted"), "{trail:?}");
+    deliver(&*store, &work, at(3)).await;
+    assert_eq!(state(&*store, work.delivery).await, Transport::Delivered);
 }
 
 async fn expired_leases_are_found_as_they_were_handed_out(backend: &dyn Backend) {

@@ -75,5 +75,6 @@ fn work(record: &Record, delivery: &PlannedDelivery) -> Work {
         first_attempt_at: None,
         relays: Vec::new(),
         body: record.canonical.clone().into(),
+        brought: liandong::port::bus::Brought::First,
     }
 }

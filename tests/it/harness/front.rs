@@ -7,7 +7,7 @@ use liandong::{
     config,
     domain::registry::{Endpoint, Flow},
     engine::{
-        desk::Desk,
+        desk::{Desk, Leases},
         intake::{self, Committer, Queue, Reception},
         world::{World, Worlds},
     },
@@ -51,7 +51,7 @@ impl Front {
             store: Arc::clone(&self.store),
             clock: Arc::new(SystemClock),
             signer: Arc::new(Ed25519::from_seed(&[7; 32])),
-            desk: Arc::new(Desk::new(HashMap::new())),
+            desk: Arc::new(Desk::new(HashMap::new(), Leases::Own)),
             worlds: Arc::clone(&self.worlds),
             batch_limit: 100,
         };

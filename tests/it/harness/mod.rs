@@ -3,6 +3,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod books;
+pub(crate) mod broker;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod department;
@@ -10,6 +11,7 @@ pub(crate) mod disk;
 pub(crate) mod drop_box;
 pub(crate) mod front;
 pub(crate) mod hub;
+pub(crate) mod line;
 pub(crate) mod sample;
 pub(crate) mod sender;
 pub(crate) mod steps;

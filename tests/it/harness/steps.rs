@@ -36,7 +36,7 @@ pub(crate) async fn accept(store: &dyn Store, draft: &Draft, now: Timestamp) -> 
 
 /// Claims at one endpoint, with a lease of a minute.
 pub(crate) async fn claim(store: &dyn Store, endpoint: &str, limit: usize, now: Timestamp) -> Vec<Work> {
-    let wants = vec![Want { endpoint: endpoint.into(), limit }];
+    let wants = vec![Want { endpoint: endpoint.into(), limit, window: None }];
     store.claim(claim_of(wants, now), now).await.unwrap()
 }
 
@@ -70,6 +70,8 @@ pub(crate) fn settlement(work: &Work, outcome: Outcome, next: Next, now: Timesta
     };
     Settlement {
         delivery: work.delivery,
+        message: work.message,
+        endpoint: work.endpoint.clone(),
         lease: work.lease,
         attempt: work.attempt,
         outcome,

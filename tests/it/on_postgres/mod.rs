@@ -24,7 +24,7 @@ const MESSAGES: usize = 60;
 const LICENCES: usize = 6;
 
 /// A hub on a database, with a target.
-async fn hub_on(place: &Postgres, target: &Department) -> Hub {
+pub(crate) async fn hub_on(place: &Postgres, target: &Department) -> Hub {
     hub_at(&place.database().await.url(), target)
 }
 
@@ -41,12 +41,12 @@ fn hub_at(url: &str, target: &Department) -> Hub {
 }
 
 /// Has a hub sign with the key of another.
-fn share_key(of: &Hub, with: &mut Hub) {
+pub(crate) fn share_key(of: &Hub, with: &mut Hub) {
     with.set("keys.signing", format!("file:{}", of.data().join("keys/signing.pem").display()));
 }
 
 /// Numbers in the order in which they arrived, a list a licence.
-fn arrived(target: &Department) -> BTreeMap<String, Vec<usize>> {
+pub(crate) fn arrived(target: &Department) -> BTreeMap<String, Vec<usize>> {
     let mut lanes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     target.look(|ledger| {
         for arrival in &ledger.arrivals {

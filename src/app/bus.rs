@@ -1,0 +1,102 @@
+//! The one place that chooses what carries work and outcomes.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use super::{Error, adapters::Adapters, setup};
+use crate::{
+    bus::{
+        local::LocalBus,
+        rabbitmq::{self, Lane, Nodes, Options, RabbitmqBus, Role, Served},
+    },
+    config::{
+        environment::Environment,
+        settings::{self, Carrier, Settings},
+    },
+    domain::id::EndpointId,
+    port::bus::Bus,
+    task::Supervisor,
+};
+
+/// Holds what is said of the bus against the adapters, before anything is opened.
+pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Error> {
+    let queues = adapters.queues();
+    let is_known = |endpoint: &EndpointId| queues.iter().any(|queue| queue.endpoint == *endpoint);
+    match settings.bus.workers.keys().find(|endpoint| !is_known(endpoint)) {
+        None => Ok(()),
+        Some(endpoint) => {
+            let text = format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it");
+            Err(Error::Configuration(text))
+        }
+    }
+}
+
+/// Opens the bus of a hub; `tasks` keeps it and must end after all who use it.
+pub(super) async fn open(
+    settings: &Settings,
+    adapters: &Adapters,
+    environment: &Environment,
+    tasks: &mut Supervisor,
+) -> Result<Arc<dyn Bus>, Error> {
+    match settings.bus.backend {
+        Carrier::Local => {
+            let lanes = adapters.queues().into_iter().map(|queue| (queue.endpoint, queue.limit));
+            Ok(Arc::new(LocalBus::new(lanes)))
+        }
+        Carrier::Rabbitmq => {
+            Ok(Arc::new(on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?))
+        }
+    }
+}
+
+/// Opens an end of the bus on RabbitMQ.
+pub(super) async fn on_rabbitmq(
+    settings: &Settings,
+    adapters: &Adapters,
+    environment: &Environment,
+    role: Role,
+    tasks: &mut Supervisor,
+) -> Result<RabbitmqBus, Error> {
+    let options = options(&settings.bus, adapters, environment, role)?;
+    RabbitmqBus::open(options, tasks).await.map_err(|error| {
+        if error.needs_a_person() {
+            Error::Configuration(error.to_string())
+        } else {
+            setup("bus")(error.into())
+        }
+    })
+}
+
+fn options(
+    bus: &settings::Bus,
+    adapters: &Adapters,
+    environment: &Environment,
+    role: Role,
+) -> Result<Options, Error> {
+    let wrong =
+        |key: &str, error: &dyn std::fmt::Display| Error::Configuration(format!("bus.{key}: {error}"));
+    let url = bus.url.resolve(Path::new(""), environment).map_err(|error| wrong("url", &error))?;
+    let nodes = Nodes::parse(url.expose()).map_err(|error: rabbitmq::Error| wrong("url", &error))?;
+    let authority = bus.authority.as_ref().map(std::fs::read_to_string).transpose();
+    let lanes = adapters.queues().into_iter().map(|queue| Lane {
+        limit: bus.work_limit,
+        window: u16::try_from(queue.window).unwrap_or(u16::MAX),
+        served: match role {
+            Role::Hub if bus.workers.contains_key(&queue.endpoint) => Served::Outside,
+            _ => Served::Here,
+        },
+        endpoint: queue.endpoint,
+    });
+    Ok(Options {
+        nodes,
+        prefix: bus.prefix.clone(),
+        lanes: lanes.collect(),
+        role,
+        connect_timeout: Duration::from_millis(bus.connect_timeout_ms),
+        publish_timeout: Duration::from_millis(bus.publish_timeout_ms),
+        start_wait: Duration::from_millis(bus.start_wait_ms),
+        delivery_limit: bus.delivery_limit,
+        outcome_limit: bus.outcome_limit,
+        reporters: bus.workers.clone().into_iter().collect(),
+        authority: authority.map_err(|error| wrong("authority", &error))?,
+    })
+}

@@ -1,0 +1,306 @@
+//! The bus on RabbitMQ (3.10 or later; 4.x by its documentation): quorum queues, a work queue an endpoint,
+//! one queue of outcomes, one of dead letters.
+//!
+//! - Publishing and consuming use a connection each, so that a broker that blocks publishers still takes
+//!   acknowledgements. Each connection is kept by a task; each publishing channel belongs to a task.
+//! - An ack without a return is the only success of a publish. Whatever else becomes of work comes back to
+//!   the caller; outcomes are published until the broker has them.
+//! - Work is acknowledged once its outcome is confirmed, an outcome once it is settled. A process that ends
+//!   in between brings about a second copy, never a missing one.
+//!
+//! The broker's messages are copies: what it loses, the reconciler finds by its lease.
+
+mod check;
+mod error;
+mod hand;
+mod link;
+mod look;
+mod message;
+mod node;
+mod options;
+mod outcomes;
+mod publisher;
+mod tap;
+mod topology;
+mod work;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::{
+    link::{Keeper, Link},
+    look::{Attended, Looker},
+    outcomes::{Outcomes, Reporters},
+    publisher::{Fate, Owner, Packing, Publisher},
+    tap::Tap,
+    topology::Topology,
+    work::{Hands, Source, Stage},
+};
+use crate::{
+    domain::id::EndpointId,
+    port::bus::{self, Bus, OutcomeSource, Work, WorkOutcome, WorkSource},
+    task::{Failure, Supervisor, retry::Policy},
+};
+
+pub use self::{
+    error::Error,
+    options::{Lane, Nodes, Options, Role, Served},
+};
+
+/// What the connection that publishes is for.
+const PUBLISH: &str = "publish";
+/// What the connection that consumes is for.
+const CONSUME: &str = "consume";
+/// Broker messages with outcomes that are fetched ahead.
+const OUTCOME_PREFETCH: u16 = 32;
+/// Between tries to publish outcomes.
+const AGAIN: Policy = Policy { first: Duration::from_millis(50), max: Duration::from_secs(2) };
+
+/// One process's end of the bus.
+#[derive(Debug)]
+pub struct RabbitmqBus {
+    options: Arc<Options>,
+    topology: Arc<Topology>,
+    lanes: HashMap<EndpointId, Lane>,
+    /// None in a worker.
+    work: Option<Publisher>,
+    attended: Attended,
+    outcomes: Publisher,
+    consume: Link,
+    hands: Arc<Hands>,
+    reporters: Arc<Reporters>,
+    closing: CancellationToken,
+    /// Endpoints served here that have not said that they are done.
+    busy: Mutex<HashSet<EndpointId>>,
+    done: watch::Sender<bool>,
+}
+
+impl RabbitmqBus {
+    /// Connects, declares and checks; `supervisor` runs what the bus is made of and must outlive its users.
+    pub async fn open(options: Options, supervisor: &mut Supervisor) -> Result<Self, Error> {
+        let options = Arc::new(options);
+        let topology = Arc::new(Topology::new(&options)?);
+        let (mut publishing, publish) = Keeper::new(PUBLISH, &options, &topology);
+        let (mut consuming, consume) = Keeper::new(CONSUME, &options, &topology);
+        let first = publishing.first().await?;
+        check::check(&first.connection, &topology, &options).await?;
+        let second = consuming.first().await?;
+
+        // The connections end when the last of those who use them has ended.
+        let ending = CancellationToken::new();
+        let guard = Arc::new(ending.clone().drop_guard());
+        supervisor.spawn("bus connection that publishes", publishing.run(first, ending.clone()));
+        supervisor.spawn("bus connection that consumes", consuming.run(second, ending));
+        let mut own = |owner: Owner, name: &str| {
+            let owning = owner.run(supervisor.token().clone());
+            supervisor.spawn(format!("publisher of {name}"), guarded(owning, Arc::clone(&guard)));
+        };
+        let (owner, outcomes) = Owner::new(publish.clone(), topology.outcome(), Packing::Joined, &options);
+        own(owner, "outcomes");
+        let work = (options.role == Role::Hub).then(|| {
+            let (owner, work) = Owner::new(publish, topology.work(), Packing::Single, &options);
+            own(owner, "work");
+            work
+        });
+        let attended = Attended::default();
+        if options.role == Role::Hub {
+            let looker = Looker {
+                link: consume.clone(),
+                options: Arc::clone(&options),
+                topology: Arc::clone(&topology),
+                attended: attended.clone(),
+            };
+            let looking = looker.run(supervisor.token().clone());
+            supervisor.spawn("look at queues", guarded(looking, Arc::clone(&guard)));
+        }
+        let mut bus = Self::assemble(options, topology, outcomes, consume);
+        bus.work = work;
+        bus.attended = attended;
+        Ok(bus)
+    }
+
+    fn assemble(options: Arc<Options>, topology: Arc<Topology>, outcomes: Publisher, consume: Link) -> Self {
+        let here = options.lanes.iter().filter(|lane| lane.served == Served::Here);
+        let reporters = Reporters { own: options.nodes.user().into(), others: options.reporters.clone() };
+        Self {
+            busy: Mutex::new(here.map(|lane| lane.endpoint.clone()).collect()),
+            lanes: options.lanes.iter().map(|lane| (lane.endpoint.clone(), lane.clone())).collect(),
+            options,
+            topology,
+            work: None,
+            attended: Attended::default(),
+            outcomes,
+            consume,
+            hands: Arc::default(),
+            reporters: Arc::new(reporters),
+            closing: CancellationToken::new(),
+            done: watch::Sender::new(false),
+        }
+    }
+
+    /// Whether the broker can be reached now.
+    pub fn is_connected(&self) -> bool {
+        self.consume.now().is_some()
+    }
+
+    /// Whether the bus is closed and nobody here has anything more to report.
+    fn settle_done(&self) {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closing.is_cancelled() && busy.is_empty() {
+            self.done.send_replace(true);
+        }
+    }
+
+    /// Why a piece cannot even be tried.
+    fn refusal(&self, work: &Work) -> Option<bus::Error> {
+        if self.closing.is_cancelled() {
+            Some(bus::Error::Closed)
+        } else if !self.lanes.contains_key(&work.endpoint) {
+            Some(bus::Error::UnknownEndpoint(work.endpoint.clone()))
+        } else {
+            None
+        }
+    }
+
+    /// What the caller is told of a piece that was not taken.
+    fn failure(&self, fate: Fate, work: &Work) -> Option<bus::Error> {
+        let endpoint = || work.endpoint.clone();
+        let limit = || self.lanes.get(&work.endpoint).map_or(0, |lane| lane.limit);
+        match fate {
+            Fate::Taken => None,
+            Fate::NotSent(why) => Some(bus::Error::Unavailable(why)),
+            Fate::Nacked => Some(bus::Error::Full { endpoint: endpoint(), limit: limit() }),
+            Fate::Returned => Some(bus::Error::Unrouted(endpoint())),
+            Fate::Unknown(why) => Some(bus::Error::Unconfirmed(why)),
+        }
+    }
+
+    fn tap(&self, queue: lapin::types::ShortString, prefetch: u16) -> Tap {
+        Tap::new(self.consume.clone(), queue, prefetch, self.options.connect_timeout)
+    }
+}
+
+/// A task that keeps the connections open until it has ended.
+async fn guarded(
+    task: impl Future<Output = Result<(), Failure>>,
+    guard: Arc<DropGuard>,
+) -> Result<(), Failure> {
+    let ended = task.await;
+    drop(guard);
+    ended
+}
+
+#[async_trait]
+impl Bus for RabbitmqBus {
+    async fn ready(&self) {
+        match &self.work {
+            Some(publisher) => publisher.clone().ready().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn has_workers(&self, endpoint: &EndpointId) -> bool {
+        let is_outside = self.lanes.get(endpoint).is_some_and(|lane| lane.served == Served::Outside);
+        !is_outside || self.attended.contains(endpoint)
+    }
+
+    async fn send_work(&self, work: Vec<Work>) -> Vec<(bus::Error, Work)> {
+        let mut back = Vec::new();
+        let mut sent = Vec::with_capacity(work.len());
+        let mut parcels = Vec::with_capacity(work.len());
+        for piece in work {
+            match self.refusal(&piece) {
+                Some(error) => back.push((error, piece)),
+                None => match message::work(&piece) {
+                    Ok(parcel) => {
+                        parcels.push(parcel);
+                        sent.push(piece);
+                    }
+                    Err(error) => back.push((bus::Error::Unavailable(error.to_string().into()), piece)),
+                },
+            }
+        }
+        let fates = match &self.work {
+            _ if parcels.is_empty() => Vec::new(),
+            Some(publisher) => publisher.publish(parcels).await,
+            None => vec![Fate::NotSent("a worker sends no work".into()); sent.len()],
+        };
+        let failed = |(piece, fate)| Some((self.failure(fate, &piece)?, piece));
+        back.extend(sent.into_iter().zip(fates).filter_map(failed));
+        back
+    }
+
+    async fn work(&self, endpoint: &EndpointId) -> Result<Box<dyn WorkSource>, bus::Error> {
+        let lane = self.lanes.get(endpoint).ok_or_else(|| bus::Error::UnknownEndpoint(endpoint.clone()))?;
+        Ok(Box::new(Source {
+            endpoint: endpoint.clone(),
+            tap: self.tap(self.topology.work_queue(endpoint), lane.window),
+            hand: self.hands.add(endpoint),
+            hands: Arc::clone(&self.hands),
+            role: self.options.role,
+            closing: self.closing.clone(),
+            limit: self.options.publish_timeout,
+            stage: Stage::Open,
+        }))
+    }
+
+    async fn send_outcomes(&self, outcomes: Vec<WorkOutcome>) -> Result<(), bus::Error> {
+        let queue = self.topology.outcome();
+        let mut delays = AGAIN.delays();
+        loop {
+            if *self.done.borrow() {
+                return Err(bus::Error::Closed);
+            }
+            let parcels = message::outcomes(&outcomes, queue.as_str())
+                .map_err(|error| bus::Error::Unavailable(error.to_string().into()))?;
+            let fates = self.outcomes.publish(parcels).await;
+            // Those that are there already are settled twice, which changes nothing.
+            let Some(why) = fates.into_iter().find(|fate| *fate != Fate::Taken) else { break };
+            if self.outcomes.is_closed() {
+                return Err(bus::Error::Closed);
+            }
+            tracing::warn!(
+                count = outcomes.len(),
+                ?why,
+                "outcomes not taken by the broker, publishing again"
+            );
+            tokio::time::sleep(delays.draw()).await;
+            self.outcomes.clone().ready().await;
+        }
+        self.hands.reported(&outcomes, self.options.publish_timeout).await;
+        Ok(())
+    }
+
+    async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, bus::Error> {
+        Ok(Box::new(Outcomes {
+            tap: self.tap(self.topology.outcome(), OUTCOME_PREFETCH),
+            reporters: Arc::clone(&self.reporters),
+            done: self.done.subscribe(),
+            limit: self.options.publish_timeout,
+            stage: outcomes::Stage::Open,
+            read: std::collections::VecDeque::new(),
+            given: Vec::new(),
+        }))
+    }
+
+    async fn finish(&self, endpoint: &EndpointId) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(endpoint);
+        self.settle_done();
+    }
+
+    async fn close(&self) {
+        self.closing.cancel();
+        self.settle_done();
+    }
+}

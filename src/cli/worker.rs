@@ -1,0 +1,61 @@
+//! `liandong worker`: runs adapters apart from the hub, until it is told to stop.
+
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::{Call, Error, serve::Orders};
+use crate::{
+    app::{self, Attached, Attachment, Outside},
+    port::clock::SystemClock,
+};
+
+/// Options of `liandong worker`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How the worker reaches the hub
+    #[arg(long, value_enum, default_value = "amqp")]
+    attach: Attach,
+}
+
+/// Ways to reach the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Attach {
+    /// Through RabbitMQ, as [bus] of the configuration says
+    Amqp,
+}
+
+pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
+    app::telemetry::log(&call.settings.log)?;
+    let mut orders = Orders::listen()?;
+    let metrics = app::telemetry::record()?;
+    let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
+    let attachment = match arguments.attach {
+        Attach::Amqp => Attachment::Amqp,
+    };
+    let mut worker = Attached::start(&call.settings, outside, attachment).await?;
+    started(&mut call, &worker)?;
+    let failed = tokio::select! {
+        error = worker.watch() => Some(error),
+        () = orders.told_to_stop() => None,
+    };
+    tracing::info!("stopping");
+    let stopped = worker.stop().await;
+    match failed {
+        Some(error) => Err(Error::Other(error.into())),
+        None => Ok(stopped?),
+    }
+}
+
+fn started(call: &mut Call<'_>, worker: &Attached) -> Result<(), Error> {
+    let (endpoints, admin) = (worker.endpoints(), worker.admin());
+    if call.output.is_json() {
+        return Ok(call.output.json(&serde_json::json!({ "endpoints": endpoints, "admin": admin }))?);
+    }
+    let names: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    let names = names.join(" ");
+    Ok(call.output.say(
+        &format!("适配进程已启动：接入系统 {names}，探针与指标 http://{admin}"),
+        &format!("worker is running: endpoints {names}, probes and metrics http://{admin}"),
+    )?)
+}

@@ -1,0 +1,95 @@
+//! What the bus does not take: given back at once when it surely reached nobody, so that nothing is parked
+//! for a person because a queue was full.
+
+use std::{collections::HashMap, sync::Arc};
+
+use liandong::{
+    bus::local::LocalBus,
+    domain::{
+        delivery::{OnUnknown, Outcome, Transport},
+        id::EndpointId,
+        retry,
+    },
+    engine::{
+        EndpointPolicy,
+        breaker::BreakerPolicy,
+        desk::{Desk, Leases},
+        dispatch::{Dispatch, DispatchLimits},
+        settle::Settle,
+    },
+    port::{
+        bus::{Bus, WorkOutcome},
+        clock::{Clock, SystemClock},
+        store::{Selector, Store},
+    },
+    task::Supervisor,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    contract::{
+        backend::{Backend as _, Sqlite},
+        bus_backend::{next, outcome},
+    },
+    harness::{
+        hub::PATIENCE,
+        sample::Draft,
+        steps::{accept, row},
+    },
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_a_full_queue_refused_is_sent_again_without_an_attempt_burnt() {
+    let data = Sqlite::new();
+    let store: Arc<dyn Store> = data.open().await;
+    let bus: Arc<dyn Bus> = Arc::new(LocalBus::new([(EndpointId::from("a"), 1)]));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let policy = EndpointPolicy {
+        window: 16,
+        retry: retry::Policy::default(),
+        breaker: BreakerPolicy { failures: 1000, pause_ms: 1000 },
+        on_unknown: OnUnknown::Park,
+    };
+    let desk = Arc::new(Desk::new(HashMap::from([(EndpointId::from("a"), policy)]), Leases::Own));
+    let now = clock.now();
+    let drafts: Vec<_> = (0..6).map(|number| Draft::new(&format!("k-{number}")).to("a")).collect();
+    for draft in &drafts {
+        accept(&*store, draft, now).await;
+    }
+    let settle = Settle {
+        store: Arc::clone(&store),
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+        desk: Arc::clone(&desk),
+    };
+    let dispatch = Dispatch {
+        store: Arc::clone(&store),
+        bus: Arc::clone(&bus),
+        clock,
+        desk,
+        settle: settle.clone(),
+        limits: DispatchLimits { claim_limit: 100, lease_margin_ms: 60_000, idle_scan_ms: 20 },
+        timeout_ms: 60_000,
+    };
+    let mut tasks = Supervisor::new(CancellationToken::new());
+    tasks.spawn("dispatch", dispatch.run(tasks.token().clone()));
+    tasks.spawn("settle", settle.run());
+
+    let mut source = bus.work(&"a".into()).await.unwrap();
+    for _ in &drafts {
+        let work = next(&mut source).await;
+        assert_eq!(work.attempt, 1, "nobody had attempted it");
+        let delivered = WorkOutcome { outcome: Outcome::Delivered, ..outcome(work) };
+        bus.send_outcomes(vec![delivered]).await.unwrap();
+    }
+    bus.finish(&"a".into()).await;
+    tasks.drain(PATIENCE).await.unwrap();
+    let mut handed_back = 0;
+    for draft in &drafts {
+        let row = row(&*store, draft.delivery(0)).await;
+        assert_eq!((row.state, row.attempts), (Transport::Delivered, 1));
+        let trail = store.trail_of(Selector::Delivery(draft.delivery(0))).await.unwrap();
+        handed_back += trail.iter().filter(|entry| entry.event == "delivery.handed_back").count();
+    }
+    assert!(handed_back > 0, "the queue was never full");
+}

@@ -1,0 +1,220 @@
+//! A RabbitMQ of the tests: each test has a virtual host of its own on one broker, and those that trouble
+//! the broker itself have it alone.
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
+use liandong::{
+    bus::rabbitmq::{Lane, Nodes, Options, RabbitmqBus, Role, Served},
+    config::environment::Environment,
+    domain::id::EndpointId,
+    task::Supervisor,
+};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio_util::sync::CancellationToken;
+
+use super::hub::PATIENCE;
+
+/// Virtual hosts made in one go: asking the broker takes a second each time.
+const HOSTS_AT_ONCE: usize = 24;
+
+static ALONE: RwLock<()> = RwLock::const_new(());
+
+/// A virtual host.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    url: String,
+    host: String,
+    _turn: Turn,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "held until the test ends")]
+enum Turn {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+impl Broker {
+    /// A fresh virtual host, beside other tests.
+    pub(crate) async fn new() -> Self {
+        Self::with(Turn::Shared(ALONE.read().await)).await
+    }
+
+    /// A fresh virtual host, with the whole broker for this test.
+    pub(crate) async fn alone() -> Self {
+        Self::with(Turn::Alone(ALONE.write().await)).await
+    }
+
+    async fn with(turn: Turn) -> Self {
+        let host = tokio::task::spawn_blocking(fresh_host).await.unwrap();
+        Self { url: address(&host), host, _turn: turn }
+    }
+
+    /// Its address, with the account of the tests.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its address for another account.
+    pub(crate) fn url_for(&self, user: &str, password: &str) -> String {
+        let (_, place) = self.url.rsplit_once('@').unwrap();
+        format!("amqp://{user}:{password}@{place}")
+    }
+
+    /// Its name.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// How a process with these endpoints, each with a limit, takes part.
+    pub(crate) fn options(&self, lanes: &[(&str, usize)]) -> Options {
+        let lane = |(endpoint, limit): &(&str, usize)| Lane {
+            endpoint: EndpointId::from(*endpoint),
+            limit: *limit,
+            window: 16,
+            served: Served::Here,
+        };
+        Options {
+            nodes: Nodes::parse(&self.url).unwrap(),
+            prefix: "liandong".into(),
+            lanes: lanes.iter().map(lane).collect(),
+            role: Role::Hub,
+            connect_timeout: Duration::from_secs(10),
+            publish_timeout: Duration::from_secs(10),
+            start_wait: PATIENCE,
+            delivery_limit: 20,
+            outcome_limit: 10_000,
+            reporters: std::collections::HashMap::new(),
+            authority: None,
+        }
+    }
+
+    /// Opens an end of the bus.
+    pub(crate) async fn open(&self, options: Options) -> End {
+        let mut tasks = Supervisor::new(CancellationToken::new());
+        let bus = RabbitmqBus::open(options, &mut tasks).await.unwrap();
+        End { bus: std::sync::Arc::new(bus), tasks }
+    }
+
+    /// A channel of the test's own.
+    pub(crate) async fn channel(&self) -> Own {
+        let connection = Connection::connect(&self.url, ConnectionProperties::default()).await.unwrap();
+        Own { channel: connection.create_channel().await.unwrap(), connection }
+    }
+
+    /// Runs `rabbitmqctl` with these arguments.
+    pub(crate) async fn ctl(&self, arguments: &[&str]) -> String {
+        let mut all = vec!["rabbitmqctl"];
+        all.extend(arguments);
+        operate(&all).await
+    }
+
+    /// Closes the connections of this virtual host, as an operator would.
+    pub(crate) async fn close_connections(&self) {
+        self.ctl(&["close_all_connections", "--vhost", &self.host, "by a test"]).await;
+    }
+
+    /// Stops, starts, kills or restarts the broker.
+    pub(crate) async fn operate(&self, what: &str) {
+        operate(&[what]).await;
+    }
+}
+
+/// An end of the bus, with the tasks that keep it.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) bus: std::sync::Arc<RabbitmqBus>,
+    pub(crate) tasks: Supervisor,
+}
+
+/// A connection that is not the hub's.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) channel: Channel,
+    #[expect(dead_code, reason = "keeps the channel open")]
+    connection: Connection,
+}
+
+impl Own {
+    /// Messages in a queue that nobody has.
+    pub(crate) async fn count(&self, queue: &str) -> u32 {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        self.channel
+            .queue_declare(queue.into(), options, FieldTable::default())
+            .await
+            .unwrap()
+            .message_count()
+    }
+
+    /// Waits until so many messages are in a queue.
+    pub(crate) async fn until_count(&self, queue: &str, wanted: u32) {
+        let reached = async {
+            while self.count(queue).await != wanted {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(reached.is_ok(), "{queue} never had {wanted} messages");
+    }
+}
+
+fn environment(name: &str) -> String {
+    let environment = Environment::of_process();
+    let Some(value) = environment.get(name) else {
+        panic!(
+            "{name} is not set: run the tests by `make test`, or one of them by \
+             `deploy/services/run cargo test --locked NAME`; both start a RabbitMQ of their own"
+        );
+    };
+    value.to_owned()
+}
+
+/// The address of a virtual host on the broker of the tests.
+fn address(host: &str) -> String {
+    let url = environment("LIANDONG_TEST_AMQP_URL");
+    let (broker, _) = url.rsplit_once('/').expect("an address with a virtual host");
+    format!("{broker}/{host}")
+}
+
+async fn operate(arguments: &[&str]) -> String {
+    let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
+    tokio::task::spawn_blocking(move || run(&arguments)).await.unwrap()
+}
+
+fn run(arguments: &[String]) -> String {
+    let ctl = PathBuf::from(environment("LIANDONG_TEST_SERVICES")).join("rabbitmq/ctl");
+    let output = Command::new(&ctl).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A virtual host that no test has yet.
+fn fresh_host() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static MADE: OnceLock<Mutex<usize>> = OnceLock::new();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let process = std::process::id();
+    let mut made = MADE.get_or_init(|| Mutex::new(0)).lock().unwrap_or_else(PoisonError::into_inner);
+    while *made <= number {
+        let (first, last) = (*made, *made + HOSTS_AT_ONCE - 1);
+        let program = format!(
+            "[begin Name = list_to_binary([\"test-{process}-\", integer_to_list(N)]), \
+             ok = rabbit_vhost:add(Name, <<\"tests\">>), \
+             ok = rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, Name, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"tests\">>) \
+             end || N <- lists:seq({first}, {last})]."
+        );
+        run(&["rabbitmqctl".to_owned(), "eval".to_owned(), program]);
+        *made += HOSTS_AT_ONCE;
+    }
+    format!("test-{process}-{number}")
+}

@@ -34,6 +34,12 @@ pub const SEALED: &str = "liandong_trail_sealed_total";
 pub const SEAL_LAG: &str = "liandong_seal_lag_seconds";
 /// Store calls that failed; label `kind`.
 pub const STORE_ERRORS: &str = "liandong_store_errors_total";
+/// Who has the mailbox of an endpoint open now; label `endpoint`.
+pub const MAILBOX_STREAMS: &str = "liandong_mailbox_streams";
+/// Answers to deliveries out of mailboxes; label `count`: counted, or stale and not counted.
+pub const MAILBOX_ANSWERS: &str = "liandong_mailbox_answers_total";
+/// Certificates read again after their files changed; label `result`.
+pub const CERTIFICATE_RELOADS: &str = "liandong_certificate_reloads_total";
 
 /// Tells the recorder what each metric is.
 pub fn describe() {
@@ -53,6 +59,9 @@ pub fn describe() {
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
     describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");
+    describe_gauge!(MAILBOX_STREAMS, Unit::Count, "who has the mailbox of an endpoint open now");
+    describe_counter!(MAILBOX_ANSWERS, Unit::Count, "answers to deliveries out of mailboxes, by count");
+    describe_counter!(CERTIFICATE_RELOADS, Unit::Count, "certificates read again, by result");
 }
 
 /// Buckets of the histograms, seconds.

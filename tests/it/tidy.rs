@@ -30,7 +30,7 @@ const FLOORS: [(&str, u8); 15] = [
 const BACKENDS: [&str; 3] = ["store::sqlite", "store::postgres", "bus::local"];
 
 /// Crates whose types stop at a door, and the doors.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 12] = [
     ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
     ("tokio_postgres", &["src/store/postgres/"]),
     ("deadpool_postgres", &["src/store/postgres/"]),
@@ -39,7 +39,10 @@ const DOORS: [(&str, &[&str]); 9] = [
     ("minijinja", &["src/mapping/", "src/cli/demo/"]),
     ("quick_xml", &["src/mapping/", "src/cli/demo/"]),
     ("prost", &["src/proto/"]),
+    ("prost_reflect", &["src/proto/"]),
     ("pbjson", &["src/proto/"]),
+    ("tonic", &["src/api/grpc/"]),
+    ("tokio_rustls", &["src/api/grpc/"]),
 ];
 
 /// What the domain must not know.

@@ -10,6 +10,7 @@ pub(crate) mod disk;
 pub(crate) mod drop_box;
 pub(crate) mod front;
 pub(crate) mod hub;
+pub(crate) mod rpc;
 pub(crate) mod sample;
 pub(crate) mod sender;
 pub(crate) mod steps;

@@ -7,7 +7,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench audit tools
+.PHONY: help demo test bench audit protolock tools
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ audit: ## Check licences, advisories and banned crates
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \
 		echo "cargo-deny is not installed; install it with: cargo install --locked cargo-deny" >&2; exit 1; }
 	$(CARGO) deny --locked check
+
+protolock: ## Add what is new in proto/ to the lock of numbers and names in use
+	LIANDONG_PROTO_LOCK=add $(CARGO) test --locked --test it proto_lock
 
 tools:
 	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt

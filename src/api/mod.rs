@@ -1,6 +1,8 @@
-//! The interfaces: HTTP intake and operations, and the admin port with probes and metrics.
+//! The interfaces: HTTP and gRPC with intake, look-ups and operations, mailboxes, and the admin port with probes
+//! and metrics.
 
 pub mod admin;
+pub mod grpc;
 pub mod http;
 
 use std::{future::IntoFuture as _, io};

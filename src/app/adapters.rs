@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 use super::{Error, setup};
 use crate::{
     config::{
-        adapter::{self as config, Receipts},
+        adapter::{self as config, OutboundConnector, Receipts},
         environment::Environment,
         fault::{Fault as FileFault, Faults},
-        settings::Settings,
+        settings::{Carrier, Settings},
     },
-    connector::{build, file_drop::inbound::DropFolder},
+    connector::{build, file_drop::inbound::DropFolder, mailbox::Mailboxes},
     domain::{
         fault::Fault,
         id::EndpointId,
         registry::{Endpoint, Flow},
         retry,
     },
-    engine::{EndpointPolicy, breaker::BreakerPolicy},
+    engine::{EndpointPolicy, Reach, breaker::BreakerPolicy},
     mapping::{self, Mapping, table::Tables},
     port::{
         bus::Bus,
@@ -135,17 +135,35 @@ impl Adapters {
     pub(super) fn outgoing(
         &self,
         clock: &Arc<dyn Clock>,
+        mailboxes: &Mailboxes,
         is_here: impl Fn(&EndpointId) -> bool,
     ) -> Result<Vec<Outgoing>, Error> {
         let (mut outgoing, mut faults) = (Vec::new(), Vec::new());
         for adapter in self.all.all().into_iter().filter(|adapter| is_here(adapter.endpoint())) {
-            match build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock) {
+            let mailbox = || mailboxes.connector(adapter.endpoint(), self.window(&adapter));
+            match build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock, &mailbox) {
                 Ok(Some(connectors)) => outgoing.push(Outgoing { adapter, connectors }),
                 Ok(None) => {}
                 Err(error) => faults.push(error.to_string()),
             }
         }
         if faults.is_empty() { Ok(outgoing) } else { Err(Error::Configuration(faults.join("\n"))) }
+    }
+
+    /// Mailboxes are of use only where systems can connect, and where what a hub claimed stays with it: over a
+    /// broker it may come to a hub to which the system is not connected.
+    pub(super) fn check_mailboxes(&self, settings: &Settings) -> Result<(), Error> {
+        let because = match (settings.bus.backend, settings.grpc.listen) {
+            (Carrier::Rabbitmq, _) => "mailboxes need bus.backend = \"local\"",
+            (Carrier::Local, None) => "grpc.listen is empty",
+            (Carrier::Local, Some(_)) => return Ok(()),
+        };
+        let all = self.all.all();
+        let has_mailbox = all.iter().filter(|adapter| connects(adapter.config()));
+        let faults: Vec<_> = has_mailbox
+            .map(|adapter| format!("endpoint {}: has a mailbox, but {because}", adapter.endpoint()))
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(Error::Configuration(faults.join("\n"))) }
     }
 
     /// Sets a worker to each of these ways out.
@@ -214,6 +232,11 @@ fn endpoint(adapter: &config::Adapter) -> Vec<Endpoint> {
     }
 }
 
+fn connects(adapter: &config::Adapter) -> bool {
+    let connector = adapter.outbound.as_ref().map(|outbound| &outbound.connector);
+    matches!(connector, Some(OutboundConnector::Mailbox))
+}
+
 fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPolicy, Error> {
     let own = settings.retry.numbers();
     let numbers = retry::Numbers {
@@ -236,6 +259,7 @@ fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPoli
             pause_ms: adapter.breaker.pause_ms.unwrap_or(settings.breaker.pause_ms),
         },
         on_unknown: adapter.outbound.as_ref().map(|outbound| outbound.on_unknown).unwrap_or_default(),
+        reach: if connects(adapter) { Reach::Connects } else { Reach::Called },
     })
 }
 

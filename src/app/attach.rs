@@ -5,6 +5,7 @@
 //! their outcomes are confirmed by the broker, probes last.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,12 +14,14 @@ use std::{
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Outside, PROBES_GRACE, adapters, address, bind, bus, upkeep};
+use super::{Error, Outside, PROBES_GRACE, adapters, address, bind, bus, telemetry::upkeep};
 use crate::{
     api::{self, admin::Health},
     bus::rabbitmq::{RabbitmqBus, Role},
     config::settings::Settings,
+    connector::mailbox::Mailboxes,
     domain::id::EndpointId,
+    engine::desk::Desk,
     port::bus::Bus,
     task::{self, Failure, Supervisor},
 };
@@ -52,7 +55,10 @@ impl Attached {
                 "paths.adapters: no adapter in {folder} sends to a system"
             )));
         }
-        let outgoing = adapters.outgoing(&outside.clock, |_| true)?;
+        adapters.check_mailboxes(settings)?;
+        let desk = Arc::new(Desk::new(HashMap::new(), bus::leases(settings)));
+        let mailboxes = Mailboxes::new(desk, Arc::clone(&outside.clock));
+        let outgoing = adapters.outgoing(&outside.clock, &mailboxes, |_| true)?;
         let listener = bind(settings.admin.listen).await?;
         let admin = address(&listener, settings.admin.listen);
         let mut transport = Supervisor::new(CancellationToken::new());

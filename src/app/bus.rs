@@ -13,6 +13,7 @@ use crate::{
         settings::{self, Carrier, Settings},
     },
     domain::id::EndpointId,
+    engine::desk::Leases,
     port::bus::Bus,
     task::Supervisor,
 };
@@ -27,6 +28,15 @@ pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Erro
             let text = format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it");
             Err(Error::Configuration(text))
         }
+    }
+}
+
+/// Who settles what this hub leases: over a broker any hub takes outcomes, and how much is under way is then
+/// known to the store alone.
+pub(super) fn leases(settings: &Settings) -> Leases {
+    match settings.bus.backend {
+        Carrier::Local => Leases::Own,
+        Carrier::Rabbitmq => Leases::Shared,
     }
 }
 

@@ -9,6 +9,7 @@ mod attach;
 mod bus;
 pub mod counter;
 mod health;
+mod interfaces;
 pub mod load;
 mod restored;
 pub mod shelf;
@@ -34,11 +35,12 @@ use tokens::Tokens;
 use crate::{
     api::{self, http::Grants},
     config::{environment::Environment, settings::Settings},
+    connector::mailbox::Mailboxes,
     domain::id::EndpointId,
     engine::{
         EndpointPolicy,
         census::Census,
-        desk::{Desk, Leases},
+        desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
         intake::{self, Committer, Queue, Reception},
         office::{self, Office},
@@ -119,6 +121,8 @@ pub struct Hub {
 pub struct Places {
     /// HTTP.
     pub http: SocketAddr,
+    /// gRPC, where it is on.
+    pub grpc: Option<SocketAddr>,
     /// Probes and metrics.
     pub admin: SocketAddr,
     /// Data directory.
@@ -227,6 +231,9 @@ struct Checked {
     adapters: adapters::Adapters,
     outgoing: Vec<adapters::Outgoing>,
     policies: HashMap<EndpointId, EndpointPolicy>,
+    desk: Arc<Desk>,
+    mailboxes: Arc<Mailboxes>,
+    certificates: Option<Arc<api::grpc::Certificates>>,
     world: World,
     origin: Origin,
 }
@@ -236,10 +243,17 @@ impl Checked {
         let adapters = adapters::load(settings, &outside.environment)?;
         load::key_file(settings)?;
         bus::check(settings, &adapters)?;
+        adapters.check_mailboxes(settings)?;
+        let policies = adapters.policies(settings)?;
+        let desk = Arc::new(Desk::new(policies.clone(), bus::leases(settings)));
+        let mailboxes = Arc::new(Mailboxes::new(Arc::clone(&desk) as _, Arc::clone(&outside.clock)));
+        let is_here = |endpoint: &EndpointId| !settings.bus.workers.contains_key(endpoint);
         Ok(Self {
-            outgoing: adapters
-                .outgoing(&outside.clock, |endpoint| !settings.bus.workers.contains_key(endpoint))?,
-            policies: adapters.policies(settings)?,
+            outgoing: adapters.outgoing(&outside.clock, &mailboxes, is_here)?,
+            policies,
+            desk,
+            mailboxes,
+            certificates: interfaces::certificates(settings)?,
             world: load::draft(settings, adapters.endpoints())?,
             origin: load::origin(settings)?,
             adapters,
@@ -259,6 +273,8 @@ struct Base {
     content_key: ContentKey,
     origin: Origin,
     desk: Arc<Desk>,
+    mailboxes: Arc<Mailboxes>,
+    certificates: Option<Arc<api::grpc::Certificates>>,
     bus: Arc<dyn Bus>,
     transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
@@ -272,7 +288,7 @@ impl Base {
         checked: Checked,
         store: Shelf,
     ) -> Result<Self, Error> {
-        let Checked { adapters, outgoing, policies, world, origin } = checked;
+        let Checked { adapters, outgoing, policies, desk, mailboxes, certificates, world, origin } = checked;
         let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
@@ -286,11 +302,12 @@ impl Base {
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
         let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
-        let leases = if bus.is_shared() { Leases::Shared } else { Leases::Own };
         Ok(Self {
             bus,
             transport,
-            desk: Arc::new(Desk::new(policies.clone(), leases)),
+            desk,
+            mailboxes,
+            certificates,
             worlds: Arc::new(Worlds::new(world)),
             shared,
             store,
@@ -308,8 +325,13 @@ impl Base {
     async fn run(self, settings: &Settings) -> Result<Hub, Error> {
         let http = bind(settings.http.listen).await?;
         let admin = bind(settings.admin.listen).await?;
+        let grpc = match settings.grpc.listen {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
         let places = Places {
             http: address(&http, settings.http.listen),
+            grpc: grpc.as_ref().zip(settings.grpc.listen).map(|(bound, listen)| address(bound, listen)),
             admin: address(&admin, settings.admin.listen),
             data: settings.paths.data.clone(),
         };
@@ -334,7 +356,7 @@ impl Base {
         };
         let core = self.core(settings, settle.clone());
         let back = self.back(settings, settle);
-        let front = self.front(settings, http, (reception, queue), &office).await?;
+        let front = self.front(settings, (http, grpc), (reception, queue), &office).await?;
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);
@@ -397,15 +419,15 @@ impl Base {
         };
         back.spawn("tokens", tokens.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
-        back.spawn("metrics", upkeep(self.outside.metrics.clone(), back.token().clone()));
+        back.spawn("metrics", telemetry::upkeep(self.outside.metrics.clone(), back.token().clone()));
         back
     }
 
-    /// HTTP, the folders that systems drop files into, and the committer that ends when both have.
+    /// HTTP, gRPC, the folders that systems drop files into, and the committer that ends when all have.
     async fn front(
         &self,
         settings: &Settings,
-        listener: TcpListener,
+        (http, grpc): (TcpListener, Option<TcpListener>),
         (reception, queue): (Reception, Queue),
         office: &Arc<Office>,
     ) -> Result<Supervisor, Error> {
@@ -423,36 +445,45 @@ impl Base {
         let grants = Arc::clone(&self.grants);
         grants.refresh(self.shared.as_ref()).await?;
         self.adapters.receive(&mut front, &intake).await?;
+        let counter = api::http::Counter {
+            operations: Arc::clone(office) as _,
+            store: Arc::clone(&self.shared),
+            grants,
+        };
+        if let Some(listener) = grpc {
+            let parts = api::grpc::Parts {
+                intake: Arc::clone(&intake),
+                counter: counter.clone(),
+                mailboxes: Arc::clone(&self.mailboxes) as _,
+                health: self.readiness(&front),
+                certificates: self.certificates.clone(),
+                limits: interfaces::grpc(settings),
+            };
+            front.spawn("grpc", api::grpc::serve(listener, parts, front.token().clone()));
+        }
         let router = api::http::router(api::http::Parts {
             intake,
             translate: self.adapters.translate(),
-            counter: api::http::Counter {
-                operations: Arc::clone(office) as _,
-                store: Arc::clone(&self.shared),
-                grants,
-            },
-            limits: api::http::Limits {
-                body_bytes: settings.http.body_limit_bytes,
-                batch_bytes: settings.http.batch_limit_bytes,
-                batch_events: settings.http.batch_limit_events,
-                concurrency: settings.http.concurrency,
-                timeout: Duration::from_millis(settings.http.request_timeout_ms),
-            },
+            counter,
+            limits: interfaces::http(settings),
         });
         let end = front.token().clone().cancelled_owned();
-        let serve = api::serve(listener, router, end);
+        let serve = api::serve(http, router, end);
         front.spawn("http", async { Ok(serve.await?) });
         Ok(front)
     }
 
     fn probes(&self, listener: TcpListener, front: &Supervisor) -> Supervisor {
         let mut probes = Supervisor::new(CancellationToken::new());
-        let health = health::Readiness { store: Arc::clone(&self.shared), intake: front.token().clone() };
-        let router = api::admin::router(Arc::new(health), self.outside.metrics.clone());
+        let router = api::admin::router(self.readiness(front), self.outside.metrics.clone());
         let end = probes.token().clone().cancelled_owned();
         let serve = api::serve(listener, router, end);
         probes.spawn("admin", async { Ok(serve.await?) });
         probes
+    }
+
+    fn readiness(&self, front: &Supervisor) -> Arc<dyn api::admin::Health> {
+        Arc::new(health::Readiness { store: Arc::clone(&self.shared), intake: front.token().clone() })
     }
 
     fn sealer(&self, settings: &Settings) -> Sealer {
@@ -474,14 +505,4 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 
 fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(wanted)
-}
-
-/// Histograms grow until they are folded.
-async fn upkeep(metrics: PrometheusHandle, token: CancellationToken) -> Result<(), Failure> {
-    loop {
-        tokio::select! {
-            () = token.cancelled() => return Ok(()),
-            () = tokio::time::sleep(Duration::from_secs(5)) => metrics.run_upkeep(),
-        }
-    }
 }

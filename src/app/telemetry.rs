@@ -1,13 +1,17 @@
 //! Logs and metrics of the process: set up once, by the command that runs.
 
-use std::io;
+use std::{io, time::Duration};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::{
     config::settings::{Log, LogFormat},
-    task::metrics::{self, DURATION_BUCKETS_SECONDS},
+    task::{
+        Failure,
+        metrics::{self, DURATION_BUCKETS_SECONDS},
+    },
 };
 
 /// Why telemetry could not be set up.
@@ -55,6 +59,16 @@ pub fn record() -> Result<PrometheusHandle, Error> {
         .install_recorder()?;
     metrics::describe();
     Ok(handle)
+}
+
+/// Histograms grow until they are folded.
+pub(super) async fn upkeep(metrics: PrometheusHandle, token: CancellationToken) -> Result<(), Failure> {
+    loop {
+        tokio::select! {
+            () = token.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(5)) => metrics.run_upkeep(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,7 @@ fn facts(adapter: &Adapter) -> Value {
     let outbound = config.outbound.as_ref().map(|outbound| match outbound.connector {
         config::OutboundConnector::Http(_) => "http",
         config::OutboundConnector::File(_) => "file",
+        config::OutboundConnector::Mailbox => "mailbox",
     });
     let mapped_in = config.inbound.as_ref().map_or(0, |inbound| inbound.mappings.len());
     let mapped_out = config

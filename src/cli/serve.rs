@@ -45,16 +45,20 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
 }
 
 fn started(call: &mut Call<'_>, places: &app::Places) -> Result<(), Error> {
-    let app::Places { http, admin, data } = places;
+    let app::Places { http, grpc, admin, data } = places;
     if call.output.is_json() {
-        let places = serde_json::json!({ "http": http, "admin": admin, "data": data });
+        let places = serde_json::json!({ "http": http, "grpc": grpc, "admin": admin, "data": data });
         return Ok(call.output.json(&places)?);
     }
     let data = data.display();
+    let also = grpc.map(|grpc| format!(", gRPC {grpc}")).unwrap_or_default();
+    let also_chinese = grpc.map(|grpc| format!("，gRPC {grpc}")).unwrap_or_default();
     Ok(call.output.say(
-        &format!("联动已启动：接收消息 http://{http}，探针与指标 http://{admin}，数据目录 {data}"),
         &format!(
-            "liandong is running: messages http://{http}, probes and metrics http://{admin}, data {data}"
+            "联动已启动：接收消息 http://{http}{also_chinese}，探针与指标 http://{admin}，数据目录 {data}"
+        ),
+        &format!(
+            "liandong is running: messages http://{http}{also}, probes and metrics http://{admin}, data {data}"
         ),
     )?)
 }

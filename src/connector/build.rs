@@ -62,16 +62,21 @@ pub enum Error {
 
 /// The connectors of `adapter`, or none when nothing goes out through it.
 ///
-/// `extension` is that of its codec's files; `environment` reads the variables its secrets refer to.
+/// `extension` is that of its codec's files; `environment` reads the variables its secrets refer to; `mailbox`
+/// makes the way into its mailbox.
 pub fn outgoing(
     adapter: &Adapter,
     extension: &'static str,
     environment: &Environment,
     clock: &Arc<dyn Clock>,
+    mailbox: &dyn Fn() -> Arc<dyn Connector>,
 ) -> Result<Option<Outgoing>, Error> {
     let Some(outbound) = &adapter.outbound else { return Ok(None) };
     let target = match &outbound.connector {
         OutboundConnector::Http(target) => target,
+        OutboundConnector::Mailbox => {
+            return Ok(Some(Outgoing { connector: mailbox(), ask: None, secrets: Vec::new() }));
+        }
         OutboundConnector::File(folder) => {
             let connector = Folder::new(folder.clone(), extension, Arc::clone(clock));
             return Ok(Some(Outgoing { connector: Arc::new(connector), ask: None, secrets: Vec::new() }));
@@ -128,7 +133,10 @@ fn settings(
         headers: target.headers.clone().into_iter().collect(),
         delivery_header: match &outbound.delivery_id {
             DeliveryIdAt::Header(name) => Some(name.clone()),
-            DeliveryIdAt::Nowhere | DeliveryIdAt::Field(_) | DeliveryIdAt::FileName => None,
+            DeliveryIdAt::Nowhere
+            | DeliveryIdAt::Field(_)
+            | DeliveryIdAt::FileName
+            | DeliveryIdAt::Envelope => None,
         },
         credential,
         ca_pem,

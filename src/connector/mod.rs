@@ -6,3 +6,4 @@
 pub mod build;
 pub mod file_drop;
 pub mod http_client;
+pub mod mailbox;

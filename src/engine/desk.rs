@@ -14,13 +14,14 @@ use metrics::gauge;
 use tokio::sync::Notify;
 
 use super::{
-    EndpointPolicy,
+    EndpointPolicy, Reach,
     breaker::{Breaker, Change, Passage},
 };
 use crate::{
     domain::id::{DeliveryId, EndpointId},
     port::{
         bus::{LeaseToken, Work},
+        mailbox::Attendance,
         store::Want,
     },
     task::metrics::{BREAKER, IN_FLIGHT},
@@ -57,6 +58,8 @@ struct Place {
     in_flight: HashSet<(DeliveryId, LeaseToken)>,
     breaker: Breaker,
     look: Look,
+    /// Under way at most, by what its system that connects granted.
+    places: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,10 @@ impl Desk {
                         in_flight: HashSet::new(),
                         breaker: Breaker::default(),
                         look: Look::Needed,
+                        places: match policy.reach {
+                            Reach::Called => usize::MAX,
+                            Reach::Connects => 0,
+                        },
                     },
                 )
             })
@@ -227,6 +234,20 @@ impl Desk {
     }
 }
 
+impl Attendance for Desk {
+    fn places(&self, endpoint: &EndpointId, places: usize) {
+        let mut all = self.lock();
+        let Some(place) = all.by_endpoint.get_mut(endpoint) else { return };
+        let has_more = places > place.places;
+        place.places = places;
+        if has_more {
+            place.look = Look::Needed;
+            drop(all);
+            self.bell.notify_one();
+        }
+    }
+}
+
 /// How a target did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -249,8 +270,8 @@ impl Place {
     /// Deliveries that may be under way.
     fn open(&self, now: Timestamp) -> usize {
         match self.breaker.passage(now) {
-            Passage::Open => self.policy.window,
-            Passage::Probe => 1,
+            Passage::Open => self.policy.window.min(self.places),
+            Passage::Probe => self.places.min(1),
             Passage::Closed(_) => 0,
         }
     }
@@ -285,6 +306,7 @@ mod tests {
             retry: retry::Policy::default(),
             breaker: BreakerPolicy { failures: 1, pause_ms: 1000 },
             on_unknown: OnUnknown::Park,
+            reach: Reach::Called,
         };
         Desk::new([("a".into(), policy), ("b".into(), policy)].into(), leases)
     }
@@ -391,6 +413,22 @@ mod tests {
         assert_eq!(desk.answered(&"a".into(), Health::Well, at(1)), Some(Change::Resumed));
         desk.ready(&["a".into()]);
         assert_eq!(limits(&desk.wants(100, at(1))), [("a", 5)]);
+    }
+
+    #[test]
+    fn an_endpoint_that_connects_is_asked_for_no_more_than_it_granted() {
+        let policy = EndpointPolicy { reach: Reach::Connects, ..desk(5).policy(&"a".into()).unwrap() };
+        let desk = Desk::new([("m".into(), policy)].into(), Leases::Own);
+        assert!(desk.wants(100, at(0)).is_empty(), "nobody is there");
+        desk.places(&"m".into(), 2);
+        let wants = desk.wants(100, at(0));
+        assert_eq!(limits(&wants), [("m", 2)]);
+        desk.claimed(&wants, &[work("m", 1), work("m", 2)]);
+        desk.places(&"m".into(), 9);
+        assert_eq!(limits(&desk.wants(100, at(0))), [("m", 3)], "its window holds too");
+        desk.places(&"m".into(), 0);
+        desk.returned(&work("m", 1));
+        assert!(desk.wants(100, at(0)).is_empty());
     }
 
     #[test]

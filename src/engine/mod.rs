@@ -30,4 +30,16 @@ pub struct EndpointPolicy {
     pub breaker: BreakerPolicy,
     /// What an unknown outcome leads to.
     pub on_unknown: OnUnknown,
+    /// Who calls whom.
+    pub reach: Reach,
+}
+
+/// How deliveries reach an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The hub calls it.
+    #[default]
+    Called,
+    /// It connects to the hub. While it does not, its work waits unclaimed: no attempt is burned.
+    Connects,
 }

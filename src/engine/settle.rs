@@ -11,6 +11,7 @@ use metrics::{counter, histogram};
 use serde_json::json;
 
 use super::{
+    Reach,
     breaker::Change,
     desk::{Desk, Health},
     dispatch::tolerate,
@@ -154,7 +155,7 @@ impl Settle {
                     self.desk.due(at);
                 }
                 if teller == Teller::Worker
-                    && let Some(health) = health(&outcome.outcome)
+                    && let Some(health) = self.health(outcome)
                     && let Some(change) = self.desk.answered(&work.endpoint, health, self.clock.now())
                 {
                     self.tell(&work.endpoint, change).await?;
@@ -178,6 +179,14 @@ impl Settle {
         }
         self.desk.returned(work);
         Ok(())
+    }
+
+    /// What an attempt says of its target. One that connects to the hub and has left is not sick: nothing is
+    /// claimed for it until it is back; so there an answer alone counts.
+    fn health(&self, outcome: &WorkOutcome) -> Option<Health> {
+        let reach = self.desk.policy(&outcome.work.endpoint).map(|policy| policy.reach);
+        let answered = outcome.attempt.answer_digest.is_some();
+        health(&outcome.outcome).filter(|_| answered || reach != Some(Reach::Connects))
     }
 
     async fn tell(&self, endpoint: &EndpointId, change: Change) -> Result<(), Failure> {

@@ -30,10 +30,6 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// Waits until work can be sent: at once, unless what carries it is out of order. Cancel-safe.
     async fn ready(&self);
 
-    /// Whether several hubs take outcomes from it: then one may settle what another leased, and how much is
-    /// under way is known to the store alone.
-    fn is_shared(&self) -> bool;
-
     /// Whether somebody takes work of this endpoint now. What is sent to it otherwise lies until its lease
     /// ends, and is called unknown though nobody began it.
     fn has_workers(&self, endpoint: &EndpointId) -> bool;

@@ -6,7 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::id::DeliveryId;
+use super::bus::LeaseToken;
+use crate::domain::{
+    delivery::Outcome,
+    id::{DeliveryId, MessageId, OrganisationId},
+    kind::Kind,
+};
 
 /// Carries parcels to one target.
 ///
@@ -37,6 +42,29 @@ pub struct Parcel {
     pub name: String,
     /// Latest time the answer is waited for.
     pub not_after: Timestamp,
+    /// What goes beside the body where a connector has a place for it; none on a question.
+    pub envelope: Option<Box<Envelope>>,
+}
+
+/// What a recipient is told of a delivery beside its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The message.
+    pub message: MessageId,
+    /// Its kind.
+    pub kind: Kind,
+    /// For whom.
+    pub organisation: OrganisationId,
+    /// In whose name, when not the source.
+    pub on_behalf_of: Option<OrganisationId>,
+    /// Place in its lane.
+    pub lane_sequence: u64,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Fences the copy.
+    pub lease: LeaseToken,
+    /// When the message was accepted.
+    pub accepted_at: Timestamp,
 }
 
 /// What the target said.
@@ -50,6 +78,8 @@ pub struct Answer {
     pub body: Bytes,
     /// Media type of the body.
     pub content_type: Option<String>,
+    /// What the target itself says it means, where its interface has words for that.
+    pub verdict: Option<Outcome>,
 }
 
 /// Why there is no answer.

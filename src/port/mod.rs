@@ -5,6 +5,7 @@ pub mod bus;
 pub mod clock;
 pub mod connector;
 pub mod intake;
+pub mod mailbox;
 pub mod operations;
 pub mod pickup;
 pub mod store;

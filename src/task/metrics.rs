@@ -54,6 +54,12 @@ pub const BUS_REFUSED: &str = "liandong_bus_refused_total";
 pub const BUS_CONSUMERS: &str = "liandong_bus_consumers";
 /// Broker messages that lie in the dead-letter queue.
 pub const BUS_DEAD: &str = "liandong_bus_dead_messages";
+/// Who has the mailbox of an endpoint open now; label `endpoint`.
+pub const MAILBOX_STREAMS: &str = "liandong_mailbox_streams";
+/// Answers to deliveries out of mailboxes; label `count`: counted, or stale and not counted.
+pub const MAILBOX_ANSWERS: &str = "liandong_mailbox_answers_total";
+/// Certificates read again after their files changed; label `result`.
+pub const CERTIFICATE_RELOADS: &str = "liandong_certificate_reloads_total";
 
 /// Tells the recorder what each metric is.
 pub fn describe() {
@@ -83,6 +89,9 @@ pub fn describe() {
     describe_counter!(BUS_REFUSED, Unit::Count, "what came over the bus and was refused, by reason");
     describe_gauge!(BUS_CONSUMERS, Unit::Count, "consumers of an endpoint that is served outside");
     describe_gauge!(BUS_DEAD, Unit::Count, "broker messages in the dead-letter queue");
+    describe_gauge!(MAILBOX_STREAMS, Unit::Count, "who has the mailbox of an endpoint open now");
+    describe_counter!(MAILBOX_ANSWERS, Unit::Count, "answers to deliveries out of mailboxes, by count");
+    describe_counter!(CERTIFICATE_RELOADS, Unit::Count, "certificates read again, by result");
 }
 
 /// Buckets of the histograms, seconds.

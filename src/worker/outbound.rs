@@ -29,7 +29,7 @@ use crate::{
     },
     port::{
         bus::{Brought, LeaseToken, Work},
-        connector::{Answer, Parcel},
+        connector::{Answer, Envelope, Parcel},
     },
     proto::redact,
 };
@@ -146,6 +146,7 @@ impl Adapter {
             content_type: outbound.codec.media_type().to_owned(),
             name: format!("{}_{}", work.kind, work.delivery),
             not_after,
+            envelope: Some(Box::new(envelope(work))),
         })
     }
 
@@ -171,7 +172,11 @@ impl Adapter {
 
     /// What an answer to a parcel means.
     pub fn judge(&self, answer: &Answer) -> Outcome {
-        self.outbound.as_ref().map_or(Outcome::Ours, |outbound| outbound.judge.outcome(answer))
+        match (&answer.verdict, &self.outbound) {
+            (Some(verdict), _) => verdict.clone(),
+            (None, Some(outbound)) => outbound.judge.outcome(answer),
+            (None, None) => Outcome::Ours,
+        }
     }
 
     /// Whether the target is asked before this attempt: under an earlier lease it may have been reached,
@@ -212,6 +217,7 @@ impl Adapter {
             content_type: form.media_type().to_owned(),
             name: work.delivery.to_string(),
             not_after,
+            envelope: None,
         })
     }
 
@@ -259,6 +265,19 @@ fn record(message: &Value, redaction: Redaction) -> Result<Cow<'_, Value>, Fault
         Redaction::PersonalNumbers => redact::for_public(message).map(Cow::Owned).map_err(|fault| {
             Fault(format!("the message cannot be redacted: {}: {}", fault.path, fault.text))
         }),
+    }
+}
+
+fn envelope(work: &Work) -> Envelope {
+    Envelope {
+        message: work.message,
+        kind: work.kind,
+        organisation: work.organisation.clone(),
+        on_behalf_of: work.on_behalf_of.clone(),
+        lane_sequence: work.lane_sequence,
+        attempt: work.attempt,
+        lease: work.lease,
+        accepted_at: work.accepted_at,
     }
 }
 

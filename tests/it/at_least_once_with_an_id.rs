@@ -17,7 +17,7 @@ use liandong::{
         retry,
     },
     engine::{
-        EndpointPolicy,
+        EndpointPolicy, Reach,
         breaker::BreakerPolicy,
         desk::{Desk, Health, Leases},
         reconcile::Reconcile,
@@ -122,6 +122,7 @@ impl Settlers {
             retry: retry::Policy::default(),
             breaker: BreakerPolicy { failures: 1, pause_ms: 1000 },
             on_unknown: OnUnknown::Resend,
+            reach: Reach::Called,
         };
         let clock = Arc::new(TestClock::at(at(0)));
         let settle = Settle {

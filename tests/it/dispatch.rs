@@ -11,7 +11,7 @@ use liandong::{
         retry,
     },
     engine::{
-        EndpointPolicy,
+        EndpointPolicy, Reach,
         breaker::BreakerPolicy,
         desk::{Desk, Leases},
         dispatch::{Dispatch, DispatchLimits},
@@ -49,6 +49,7 @@ async fn work_that_a_full_queue_refused_is_sent_again_without_an_attempt_burnt()
         retry: retry::Policy::default(),
         breaker: BreakerPolicy { failures: 1000, pause_ms: 1000 },
         on_unknown: OnUnknown::Park,
+        reach: Reach::Called,
     };
     let desk = Arc::new(Desk::new(HashMap::from([(EndpointId::from("a"), policy)]), Leases::Own));
     let now = clock.now();

@@ -30,7 +30,7 @@ const FLOORS: [(&str, u8); 15] = [
 const BACKENDS: [&str; 4] = ["store::sqlite", "store::postgres", "bus::local", "bus::rabbitmq"];
 
 /// Crates whose types stop at a door, and the doors.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 14] = [
     ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
     ("tokio_postgres", &["src/store/postgres/"]),
     ("deadpool_postgres", &["src/store/postgres/"]),
@@ -41,7 +41,10 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("minijinja", &["src/mapping/", "src/cli/demo/"]),
     ("quick_xml", &["src/mapping/", "src/cli/demo/"]),
     ("prost", &["src/proto/"]),
+    ("prost_reflect", &["src/proto/"]),
     ("pbjson", &["src/proto/"]),
+    ("tonic", &["src/api/grpc/"]),
+    ("tokio_rustls", &["src/api/grpc/"]),
 ];
 
 /// What the domain must not know.

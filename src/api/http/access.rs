@@ -49,7 +49,8 @@ impl Grants {
         Ok(())
     }
 
-    fn replace(&self, grants: Vec<Grant>) {
+    /// Takes these grants and no others.
+    pub(in crate::api) fn replace(&self, grants: Vec<Grant>) {
         let grants = grants.into_iter().map(|grant| (grant.hash, (grant.name, grant.scope))).collect();
         *self.by_hash.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }

@@ -44,6 +44,7 @@ where
         .route("/v1/messages/{id}/trail", get(query::trail))
         .route("/v1/deliveries", get(query::deliveries))
         .route("/v1/deliveries/{id}", get(query::delivery))
+        .route("/v1/deliveries/{id}/trail", get(query::trail_of_delivery))
         .route("/v1/deliveries/{id}/{operation}", post(operate::delivery))
         .route("/v1/counts", get(query::counts))
         .route("/v1/tokens", get(query::tokens).post(operate::add_token))
@@ -59,6 +60,17 @@ pub async fn ask(
     body: Option<Vec<u8>>,
 ) -> io::Result<(u16, Bytes)> {
     let identity = Identity { name: operator.to_owned(), scope: Scope::Operator };
+    ask_as(counter, identity, method, path, body).await
+}
+
+/// The same as somebody known by other means: what one may see and do is told here, once.
+pub async fn ask_as(
+    counter: &Counter,
+    identity: Identity,
+    method: &str,
+    path: &str,
+    body: Option<Vec<u8>>,
+) -> io::Result<(u16, Bytes)> {
     let request = Request::builder()
         .method(method)
         .uri(path)

@@ -19,7 +19,7 @@ use axum::{
     extract::{DefaultBodyLimit, FromRef},
     routing::post,
 };
-pub use counter::{Counter, ask};
+pub use counter::{Counter, ask, ask_as};
 pub use problem::Problem;
 use tokio::sync::Semaphore;
 

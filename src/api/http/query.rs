@@ -91,18 +91,18 @@ pub(super) async fn delivery(
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let id: DeliveryId = id.parse().map_err(|_| Problem::no_id("delivery", &id))?;
-    let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
-    let rows = counter.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
-    let row = rows.first().ok_or_else(|| Problem::missing(format!("no delivery {id}")))?;
-    let is_theirs = match &identity.scope {
-        Scope::Operator => true,
-        Scope::Endpoint(endpoint) => row.endpoint.as_ref() == Some(endpoint),
-    };
-    if !is_theirs {
-        find(&counter, &identity, &row.message.to_string()).await?;
-    }
-    Ok(Json(view::delivery(row, &counter.store.attempts(id).await?)))
+    let row = find_delivery(&counter, &identity, &id).await?;
+    Ok(Json(view::delivery(&row, &counter.store.attempts(row.id).await?)))
+}
+
+pub(super) async fn trail_of_delivery(
+    State(counter): State<Counter>,
+    identity: Identity,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let row = find_delivery(&counter, &identity, &id).await?;
+    let rows = counter.store.trail_of(Selector::Delivery(row.id)).await?;
+    Ok(Json(rows.iter().map(view::entry).collect()))
 }
 
 pub(super) async fn deliveries(
@@ -166,6 +166,22 @@ async fn find(counter: &Counter, identity: &Identity, id: &str) -> Result<Messag
     let parsed: MessageId = id.parse().map_err(|_| Problem::no_id("message", id))?;
     let row = counter.store.message(parsed).await?.ok_or_else(missing)?;
     if may_see(identity, &row) { Ok(row) } else { Err(missing()) }
+}
+
+/// A delivery that the caller may see: for it, or of its own message.
+async fn find_delivery(counter: &Counter, identity: &Identity, id: &str) -> Result<DeliveryRow, Problem> {
+    let id: DeliveryId = id.parse().map_err(|_| Problem::no_id("delivery", id))?;
+    let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
+    let rows = counter.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;
+    let row = rows.into_iter().next().ok_or_else(|| Problem::missing(format!("no delivery {id}")))?;
+    let is_theirs = match &identity.scope {
+        Scope::Operator => true,
+        Scope::Endpoint(endpoint) => row.endpoint.as_ref() == Some(endpoint),
+    };
+    if !is_theirs {
+        find(counter, identity, &row.message.to_string()).await?;
+    }
+    Ok(row)
 }
 
 fn may_see(identity: &Identity, row: &MessageRow) -> bool {

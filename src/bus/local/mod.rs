@@ -87,11 +87,6 @@ fn drop_sender<T>(sender: &Mutex<Option<mpsc::Sender<T>>>) {
 impl Bus for LocalBus {
     async fn ready(&self) {}
 
-    /// Whoever leased settles.
-    fn is_shared(&self) -> bool {
-        false
-    }
-
     /// Workers run in this process, or there are none and the work is handed back.
     fn has_workers(&self, _endpoint: &EndpointId) -> bool {
         true

@@ -206,10 +206,6 @@ impl Bus for RabbitmqBus {
         }
     }
 
-    fn is_shared(&self) -> bool {
-        true
-    }
-
     fn has_workers(&self, endpoint: &EndpointId) -> bool {
         let is_outside = self.lanes.get(endpoint).is_some_and(|lane| lane.served == Served::Outside);
         !is_outside || self.attended.contains(endpoint)

@@ -325,7 +325,7 @@ fn make_folders<'a>(adapters: impl Iterator<Item = &'a Adapter>) -> Result<(), E
         });
         let outbound = adapter.outbound.as_ref().and_then(|outbound| match &outbound.connector {
             OutboundConnector::File(folder) => Some(folder),
-            OutboundConnector::Http(_) => None,
+            OutboundConnector::Http(_) | OutboundConnector::Mailbox => None,
         });
         for folder in inbound.into_iter().chain(outbound) {
             fs::create_dir_all(folder).map_err(cannot("make", folder))?;

@@ -123,7 +123,7 @@ fn inbound(folder: &Path, raw: raw::Inbound, faults: &mut Collector<'_>) -> Opti
             poll_ms: within(&["inbound", "file", "poll_ms"], file.poll_ms, 10..=3_600_000, faults),
             receipts: file.receipts,
         })),
-        _ => one_connector("inbound", faults),
+        _ => one_connector("inbound", "[inbound.http] or [inbound.file]", faults),
     };
     let mappings = mappings(folder, &["inbound", "mappings"], raw.mappings, faults);
     if mappings.other.is_some() {
@@ -135,11 +135,8 @@ fn inbound(folder: &Path, raw: raw::Inbound, faults: &mut Collector<'_>) -> Opti
     Some(Inbound { connector: connector?, codec: raw.codec, select: raw.select, mappings: mappings.kinds })
 }
 
-fn one_connector<T>(direction: &str, faults: &mut Collector<'_>) -> Option<T> {
-    faults.fault(
-        &[direction],
-        format!("needs exactly one connector: [{direction}.http] or [{direction}.file]"),
-    );
+fn one_connector<T>(direction: &str, there_are: &str, faults: &mut Collector<'_>) -> Option<T> {
+    faults.fault(&[direction], format!("needs exactly one connector: {there_are}"));
     None
 }
 
@@ -169,15 +166,31 @@ fn mappings(
 
 fn outbound(folder: &Path, raw: raw::Outbound, faults: &mut Collector<'_>) -> Option<Outbound> {
     let mappings = mappings(folder, &["outbound", "mappings"], raw.mappings, faults);
-    let connector = match (raw.http, raw.file) {
-        (Some(http), None) => http_target(folder, http, faults).map(OutboundConnector::Http),
-        (None, Some(file)) => Some(OutboundConnector::File(folder.join(file.folder))),
-        _ => one_connector("outbound", faults),
+    let connector = match (raw.http, raw.file, raw.mailbox) {
+        (Some(http), None, None) => http_target(folder, http, faults).map(OutboundConnector::Http),
+        (None, Some(file), None) => Some(OutboundConnector::File(folder.join(file.folder))),
+        (None, None, Some(raw::OutboundMailbox {})) => Some(OutboundConnector::Mailbox),
+        _ => one_connector("outbound", "[outbound.http], [outbound.file] or [outbound.mailbox]", faults),
     };
+    let conditions = Conditions {
+        success: raw.success,
+        transient: raw.transient,
+        throttled: raw.throttled,
+        permanent: raw.permanent,
+        unknown: raw.unknown,
+    };
+    let is_mailbox = matches!(connector, Some(OutboundConnector::Mailbox));
+    if is_mailbox && conditions != Conditions::default() {
+        faults
+            .fault(&["outbound"], "has conditions, but a mailbox's system says itself what its answer means");
+    }
     let delivery_id = delivery_id(raw.delivery_id.as_deref(), connector.as_ref(), faults);
     let ask = raw.ask.map(|raw| ask(raw, faults));
-    on_unknown(raw.on_unknown, raw.effect, &delivery_id, ask.as_ref(), faults);
-    if matches!(connector, Some(OutboundConnector::Http(_))) && raw.success.is_none() {
+    // Whoever takes from a mailbox tells a repetition by its delivery id.
+    let unsaid = if is_mailbox { OnUnknown::Resend } else { OnUnknown::default() };
+    let choice = raw.on_unknown.unwrap_or(unsaid);
+    on_unknown(choice, raw.effect, &delivery_id, ask.as_ref(), faults);
+    if matches!(connector, Some(OutboundConnector::Http(_))) && conditions.success.is_none() {
         faults.fault(&["outbound"], "has no 'success': state how success reads, status alone is not enough");
     }
     Some(Outbound {
@@ -185,14 +198,8 @@ fn outbound(folder: &Path, raw: raw::Outbound, faults: &mut Collector<'_>) -> Op
         answer_codec: raw.answer_codec.unwrap_or_else(|| raw.codec.clone()),
         codec: raw.codec,
         mappings,
-        conditions: Conditions {
-            success: raw.success,
-            transient: raw.transient,
-            throttled: raw.throttled,
-            permanent: raw.permanent,
-            unknown: raw.unknown,
-        },
-        on_unknown: raw.on_unknown,
+        conditions,
+        on_unknown: choice,
         delivery_id,
         effect: raw.effect,
         ask,
@@ -251,15 +258,20 @@ fn delivery_id(
     faults: &mut Collector<'_>,
 ) -> DeliveryIdAt {
     let is_file = matches!(connector, Some(OutboundConnector::File(_)));
+    let is_mailbox = matches!(connector, Some(OutboundConnector::Mailbox));
     match text.map(|text| text.split_once(':').unwrap_or((text, ""))) {
         None if is_file => DeliveryIdAt::FileName,
+        None if is_mailbox => DeliveryIdAt::Envelope,
         None => DeliveryIdAt::Nowhere,
-        Some(("header", name)) if !name.is_empty() && !is_file => DeliveryIdAt::Header(name.to_owned()),
+        Some(("header", name)) if !name.is_empty() && !is_file && !is_mailbox => {
+            DeliveryIdAt::Header(name.to_owned())
+        }
         Some(("field", pointer)) if pointer.starts_with('/') => DeliveryIdAt::Field(pointer.to_owned()),
         Some(_) => {
             faults.fault(
                 &["outbound", "delivery_id"],
-                "is \"header:NAME\" (http only) or \"field:/path/in/body\"; a file has it in its name",
+                "is \"header:NAME\" (http only) or \"field:/path/in/body\"; a file has it in its \
+                 name, a mailbox beside the body",
             );
             DeliveryIdAt::Nowhere
         }

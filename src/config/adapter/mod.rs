@@ -194,6 +194,8 @@ pub enum OutboundConnector {
     Http(HttpTarget),
     /// Files into this folder.
     File(PathBuf),
+    /// The system connects to the hub and takes them out of its mailbox.
+    Mailbox,
 }
 
 /// An HTTP(S) target.
@@ -247,6 +249,8 @@ pub enum DeliveryIdAt {
     Field(String),
     /// In the file's name.
     FileName,
+    /// Beside the body, in the interface itself.
+    Envelope,
 }
 
 /// What the same delivery does at the target when it comes twice.

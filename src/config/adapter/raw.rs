@@ -107,6 +107,7 @@ fn poll_ms() -> u64 {
 pub(super) struct Outbound {
     pub(super) http: Option<OutboundHttp>,
     pub(super) file: Option<OutboundFile>,
+    pub(super) mailbox: Option<OutboundMailbox>,
     pub(super) codec: Table,
     pub(super) answer_codec: Option<Table>,
     pub(super) mappings: BTreeMap<String, PathBuf>,
@@ -115,8 +116,7 @@ pub(super) struct Outbound {
     pub(super) throttled: Option<String>,
     pub(super) permanent: Option<String>,
     pub(super) unknown: Option<String>,
-    #[serde(default)]
-    pub(super) on_unknown: crate::domain::delivery::OnUnknown,
+    pub(super) on_unknown: Option<crate::domain::delivery::OnUnknown>,
     pub(super) delivery_id: Option<String>,
     #[serde(default)]
     pub(super) effect: super::Effect,
@@ -150,6 +150,11 @@ pub(super) enum Credential {
 pub(super) struct OutboundFile {
     pub(super) folder: PathBuf,
 }
+
+/// `[outbound.mailbox]`: the gRPC service `Mailbox`, nothing to set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutboundMailbox {}
 
 /// `[outbound.ask]`.
 #[derive(Debug, Deserialize)]

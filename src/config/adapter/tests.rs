@@ -120,6 +120,21 @@ fn a_file_target_carries_the_delivery_id_in_its_name_and_may_resend() {
 }
 
 #[test]
+fn a_mailbox_carries_the_delivery_id_beside_the_body_and_its_system_says_what_an_answer_means() {
+    let text = GOOD
+        .replace(
+            "http = { url = \"http://10.0.0.1/receive\", credential = { type = \"bearer\", secret = \"env:TOKEN\" } }",
+            "mailbox = {}",
+        )
+        .replace("delivery_id = \"header:X-Delivery-Id\"\n", "");
+    assert!(fault_of(&text).contains("says itself what its answer means"));
+    let lines = text.lines().filter(|line| !line.starts_with("success") && !line.starts_with("on_unknown"));
+    let outbound = parse_in_folder(&lines.collect::<Vec<_>>().join("\n")).unwrap().outbound.unwrap();
+    assert!(matches!(outbound.connector, OutboundConnector::Mailbox));
+    assert_eq!((outbound.delivery_id, outbound.on_unknown), (DeliveryIdAt::Envelope, OnUnknown::Resend));
+}
+
+#[test]
 fn a_tree_of_adapters_loads_in_order_and_reports_every_bad_one() {
     let root = tempfile::tempdir().unwrap();
     for name in ["b", "a", "notes"] {

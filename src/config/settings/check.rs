@@ -9,8 +9,8 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Backend, Breaker, Dispatch, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres,
-    Retention, Seal, Settings, Shutdown, Store, layers::Found, layers::Merged, raw,
+    Admin, Backend, Breaker, Dispatch, Grpc, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres,
+    Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -45,6 +45,7 @@ impl Check {
         Settings {
             paths: self.paths(&raw.paths),
             http: self.http(&raw.http),
+            grpc: self.grpc(&raw.grpc, &raw.http),
             admin: self.admin(&raw.admin, &raw.http),
             intake: Intake {
                 queue_limit: self.number(&raw.intake.queue_limit, QUEUE),
@@ -103,6 +104,47 @@ impl Check {
             self.refuse(&raw.batch_limit_bytes, text);
         }
         http
+    }
+
+    fn grpc(&mut self, raw: &raw::Grpc, http: &raw::Http) -> Grpc {
+        let listen = (!raw.listen.get_ref().is_empty()).then(|| self.address(&raw.listen));
+        if listen.is_some_and(|listen| listen.port() != 0) && raw.listen == http.listen {
+            self.refuse(&raw.listen, "is taken by http.listen");
+        }
+        Grpc {
+            listen,
+            tls: self.tls(raw),
+            message_limit_bytes: self.number(&raw.message_limit_bytes, BODY_BYTES),
+            request_timeout_ms: self.number(&raw.request_timeout_ms, 100..=HOUR_MS.cast_signed()),
+            concurrency: self.number(&raw.concurrency, 1..=65_536),
+            streams: self.number(&raw.streams, 1..=65_536),
+            connections: self.number(&raw.connections, 1..=65_536),
+            keepalive_ms: self.number(&raw.keepalive_ms, 100..=HOUR_MS.cast_signed()),
+            reload_ms: self.number(&raw.reload_ms, 10..=HOUR_MS.cast_signed()),
+        }
+    }
+
+    fn tls(&mut self, raw: &raw::Grpc) -> Option<Tls> {
+        let path =
+            |value: &Spanned<String>| (!value.get_ref().is_empty()).then(|| PathBuf::from(value.get_ref()));
+        let client_authority = path(&raw.client_authority);
+        match (path(&raw.certificate), path(&raw.key)) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key, client_authority }),
+            (None, None) => {
+                if client_authority.is_some() {
+                    self.refuse(&raw.client_authority, "needs grpc.certificate and grpc.key");
+                }
+                None
+            }
+            (Some(_), None) => {
+                self.refuse(&raw.key, "is empty, but grpc.certificate is given");
+                None
+            }
+            (None, Some(_)) => {
+                self.refuse(&raw.certificate, "is empty, but grpc.key is given");
+                None
+            }
+        }
     }
 
     fn admin(&mut self, raw: &raw::Admin, http: &raw::Http) -> Admin {

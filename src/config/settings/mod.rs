@@ -43,6 +43,8 @@ pub struct Settings {
     pub paths: Paths,
     /// Taking messages in.
     pub http: Http,
+    /// The gRPC interface.
+    pub grpc: Grpc,
     /// Probes, metrics, operators.
     pub admin: Admin,
     /// Acceptance.
@@ -105,6 +107,40 @@ pub struct Http {
     pub concurrency: usize,
     /// How often tokens are read again.
     pub token_refresh_ms: u64,
+}
+
+/// The gRPC interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    /// Where; none: it is off.
+    pub listen: Option<SocketAddr>,
+    /// Encryption; none: connections are not encrypted.
+    pub tls: Option<Tls>,
+    /// Largest single message.
+    pub message_limit_bytes: usize,
+    /// When a call is given up.
+    pub request_timeout_ms: u64,
+    /// Calls at once.
+    pub concurrency: usize,
+    /// Streams open at once.
+    pub streams: usize,
+    /// Connections open at once.
+    pub connections: usize,
+    /// When a silent connection is asked whether it lives.
+    pub keepalive_ms: u64,
+    /// How often the files of certificates are looked at.
+    pub reload_ms: u64,
+}
+
+/// PEM files of certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The hub's certificate with its chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authority that signs the certificates of endpoints; none: tokens alone count.
+    pub client_authority: Option<PathBuf>,
 }
 
 /// Probes, metrics and the operators' interface.

@@ -27,6 +27,19 @@ sections! {
         concurrency: i64,
         token_refresh_ms: i64,
     }
+    Grpc {
+        listen: String,
+        certificate: String,
+        key: String,
+        client_authority: String,
+        message_limit_bytes: i64,
+        request_timeout_ms: i64,
+        concurrency: i64,
+        streams: i64,
+        connections: i64,
+        keepalive_ms: i64,
+        reload_ms: i64,
+    }
     Admin { listen: String }
     Intake { queue_limit: i64, batch_limit: i64 }
     Store { backend: String, readers: i64, queue_limit: i64 }
@@ -70,6 +83,7 @@ sections! {
 pub(super) struct Raw {
     pub(super) paths: Paths,
     pub(super) http: Http,
+    pub(super) grpc: Grpc,
     pub(super) admin: Admin,
     pub(super) intake: Intake,
     pub(super) store: Store,

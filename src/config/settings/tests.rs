@@ -164,6 +164,22 @@ fn all_faults_come_at_once_with_their_places() {
 }
 
 #[test]
+fn grpc_is_off_unless_told_where_to_listen_and_needs_certificate_and_key_together() {
+    let settings = Settings::load(None, &Environment::default()).unwrap();
+    assert_eq!((settings.grpc.listen, settings.grpc.tls), (None, None));
+    let text = "[grpc]\nlisten = \"127.0.0.1:8080\"\ncertificate = \"c.pem\"\nkey = \"\"";
+    assert_eq!(
+        faults(text, &[]),
+        [
+            "hub.toml:2: grpc.listen: is taken by http.listen",
+            "hub.toml:4: grpc.key: is empty, but grpc.certificate is given"
+        ]
+    );
+    let both = "[grpc]\nlisten = \"127.0.0.1:1\"\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
+    assert!(load(both, &[]).unwrap().grpc.tls.is_some());
+}
+
+#[test]
 fn values_that_depend_on_each_other_are_checked_together() {
     assert_eq!(
         faults("[retry]\nfirst_ms = 500\n[http]\nbatch_limit_bytes = 2048\n", &[]),

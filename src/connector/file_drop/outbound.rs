@@ -77,9 +77,13 @@ impl Connector for Folder {
             return Err(Error::NotSent(format!("file {name} cannot be written: {why}")));
         }
         match flat(timeout_at(deadline, self.publish(&temporary, &place)).await) {
-            Ok(()) => {
-                Ok(Answer { status: None, retry_after_ms: None, body: name.into(), content_type: None })
-            }
+            Ok(()) => Ok(Answer {
+                status: None,
+                retry_after_ms: None,
+                body: name.into(),
+                content_type: None,
+                verdict: None,
+            }),
             Err(why) => Err(Error::Unknown(format!("file {name} may stand in the folder: {why}"))),
         }
     }
@@ -112,6 +116,7 @@ mod tests {
             content_type: "application/json".into(),
             name: name.into(),
             not_after: SystemClock.now() + SignedDuration::from_millis(left_ms),
+            envelope: None,
         }
     }
 

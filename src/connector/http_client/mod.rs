@@ -184,6 +184,7 @@ impl HttpClient {
                 retry_after_ms,
                 body: body.freeze(),
                 content_type,
+                verdict: None,
             }),
         }
     }

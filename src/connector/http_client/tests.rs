@@ -105,6 +105,7 @@ fn parcel(left_ms: i64) -> Parcel {
         content_type: "application/json".into(),
         name: "a".into(),
         not_after: SystemClock.now() + SignedDuration::from_millis(left_ms),
+        envelope: None,
     }
 }
 

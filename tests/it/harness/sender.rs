@@ -255,6 +255,24 @@ mappings = {{ "*" = "out.toml" }}
     vec![("adapter.toml", adapter), ("out.toml", OUT.to_owned())]
 }
 
+/// The adapter of an endpoint that takes its deliveries for an organisation out of a mailbox. `more` is TOML: keys
+/// of `[outbound]` first, then sections.
+pub(crate) fn takes_out(endpoint: &str, organisation: &str, more: &str) -> Files {
+    let adapter = format!(
+        r#"
+endpoint = "{endpoint}"
+name = "{endpoint}"
+organisations = ["{organisation}"]
+[outbound]
+mailbox = {{}}
+codec = {{ format = "json" }}
+mappings = {{ "*" = "out.toml" }}
+{more}
+"#
+    );
+    vec![("adapter.toml", adapter), ("out.toml", OUT.to_owned())]
+}
+
 /// Lets an adapter also send canonical messages for its organisation.
 pub(crate) fn and_sends(mut files: Files) -> Files {
     let inbound = r#"

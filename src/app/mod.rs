@@ -8,6 +8,7 @@ mod adapters;
 mod attach;
 mod bus;
 pub mod counter;
+mod error;
 mod health;
 mod interfaces;
 pub mod load;
@@ -29,6 +30,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use error::{bind, setup};
 use shelf::{Opening, Shelf};
 use tokens::Tokens;
 
@@ -64,40 +66,8 @@ const FRONT_SHARE: u32 = 3;
 /// The part that is kept for what looks after the rest, sealing and closing: a tenth.
 const CLOSING_SHARE: u32 = 10;
 
-/// Why a hub does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Configuration, registry, rules or adapters are not in order: nothing was started.
-    #[error("{0}")]
-    Configuration(String),
-    /// The store cannot be opened or used.
-    #[error(transparent)]
-    Store(#[from] crate::port::store::Error),
-    /// An address cannot be bound.
-    #[error("cannot listen on {address}: {source}; stop what uses it or configure another")]
-    Bind {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Anything else that must be in order first.
-    #[error("{what}: {source}")]
-    Setup {
-        /// What was being set up.
-        what: &'static str,
-        /// Why it failed.
-        #[source]
-        source: Failure,
-    },
-}
-
 pub use attach::{Attached, Attachment};
-
-pub(super) fn setup(what: &'static str) -> impl FnOnce(Failure) -> Error {
-    move |source| Error::Setup { what, source }
-}
+pub use error::Error;
 
 /// A running hub.
 #[derive(Debug)]
@@ -497,10 +467,6 @@ impl Base {
             anchor: Some(restored::anchor(&settings.paths.data)),
         }
     }
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })
 }
 
 fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {

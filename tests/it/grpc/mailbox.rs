@@ -179,7 +179,7 @@ async fn who_has_no_mailbox_is_told_so_and_a_mailbox_without_grpc_or_over_a_brok
     assert_eq!(none.code(), Code::FailedPrecondition);
     for (key, value, because) in [
         ("grpc.listen", "", "grpc.listen is empty"),
-        ("bus.backend", "rabbitmq", "need bus.backend = \"local\""),
+        ("bus.backend", "rabbitmq", "mailboxes need bus.backend"),
     ] {
         let (mut hub, _) = hub_with_grpc(&[("scjgj", takes_out("scjgj", REGULATOR, ""))]);
         hub.set(key, value);

@@ -31,6 +31,23 @@ pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Erro
     }
 }
 
+/// Whether the broker's address and authority are there and can be read.
+pub(super) fn check_references(
+    settings: &Settings,
+    adapters: &Adapters,
+    environment: &Environment,
+) -> Result<(), Error> {
+    match settings.bus.backend {
+        Carrier::Local => Ok(()),
+        Carrier::Rabbitmq => options(&settings.bus, adapters, environment, Role::Hub).map(drop),
+    }
+}
+
+/// The broker's account that a hub with these settings uses.
+pub fn account(bus: &settings::Bus, environment: &Environment) -> Result<String, Error> {
+    Ok(nodes(bus, environment)?.user().to_owned())
+}
+
 /// Who settles what this hub leases: over a broker any hub takes outcomes, and how much is under way is then
 /// known to the store alone.
 pub(super) fn leases(settings: &Settings) -> Leases {
@@ -82,10 +99,6 @@ fn options(
     environment: &Environment,
     role: Role,
 ) -> Result<Options, Error> {
-    let wrong =
-        |key: &str, error: &dyn std::fmt::Display| Error::Configuration(format!("bus.{key}: {error}"));
-    let url = bus.url.resolve(Path::new(""), environment).map_err(|error| wrong("url", &error))?;
-    let nodes = Nodes::parse(url.expose()).map_err(|error: rabbitmq::Error| wrong("url", &error))?;
     let authority = bus.authority.as_ref().map(std::fs::read_to_string).transpose();
     let lanes = adapters.queues().into_iter().map(|queue| Lane {
         limit: bus.work_limit,
@@ -97,7 +110,7 @@ fn options(
         endpoint: queue.endpoint,
     });
     Ok(Options {
-        nodes,
+        nodes: nodes(bus, environment)?,
         prefix: bus.prefix.clone(),
         lanes: lanes.collect(),
         role,
@@ -109,4 +122,13 @@ fn options(
         reporters: bus.workers.clone().into_iter().collect(),
         authority: authority.map_err(|error| wrong("authority", &error))?,
     })
+}
+
+fn nodes(bus: &settings::Bus, environment: &Environment) -> Result<Nodes, Error> {
+    let url = bus.url.resolve(Path::new(""), environment).map_err(|error| wrong("url", &error))?;
+    Nodes::parse(url.expose()).map_err(|error: rabbitmq::Error| wrong("url", &error))
+}
+
+fn wrong(key: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::Configuration(format!("bus.{key}: {error}"))
 }

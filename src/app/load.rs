@@ -42,6 +42,18 @@ pub fn unversioned_world(settings: &Settings, environment: &Environment) -> Resu
     draft(settings, adapters::load(settings, environment)?.endpoints())
 }
 
+/// Holds what is configured against what it refers to, before anybody is asked: adapters, certificates, the
+/// addresses of database and broker.
+pub fn references(settings: &Settings, environment: &Environment) -> Result<(), Error> {
+    let adapters = adapters::load(settings, environment)?;
+    key_file(settings)?;
+    adapters.check_mailboxes(settings)?;
+    super::interfaces::certificates(settings)?;
+    super::bus::check(settings, &adapters)?;
+    super::bus::check_references(settings, &adapters, environment)?;
+    super::shelf::check_references(settings, environment)
+}
+
 /// The same for these endpoints.
 pub(super) fn draft(settings: &Settings, endpoints: Vec<Endpoint>) -> Result<World, Error> {
     build(settings, endpoints, [0, 0])

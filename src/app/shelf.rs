@@ -127,6 +127,21 @@ impl Shelf {
     }
 }
 
+/// Whether the database's address and authority are there.
+pub(super) fn check_references(settings: &Settings, environment: &Environment) -> Result<(), Error> {
+    let settings::Postgres { url, authority, .. } = match settings.store.backend {
+        Backend::Sqlite => return Ok(()),
+        Backend::Postgres => &settings.postgres,
+    };
+    let wrong =
+        |key: &str, error: &dyn std::fmt::Display| Error::Configuration(format!("postgres.{key}: {error}"));
+    url.resolve(Path::new(""), environment).map_err(|error| wrong("url", &error))?;
+    match authority.as_ref().map(std::fs::metadata) {
+        Some(Err(error)) => Err(wrong("authority", &error)),
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
 async fn soon<T>(open: impl Fn() -> Result<T, store::Error>) -> Result<T, store::Error> {
     let mut tries = TRIES;
     loop {

@@ -26,6 +26,7 @@ enum What {
 
 /// Loads everything and changes nothing.
 pub(super) fn check(mut call: Call<'_>) -> Result<(), Error> {
+    app::load::references(&call.settings, &call.environment)?;
     let world = app::load::unversioned_world(&call.settings, &call.environment)?;
     let registry = &world.registry;
     let adapters = config::adapter::folders(&call.settings.paths.adapters)

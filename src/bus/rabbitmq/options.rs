@@ -102,7 +102,7 @@ impl Nodes {
     }
 
     /// The account's name, which the broker vouches for on what it publishes.
-    pub(super) fn user(&self) -> &str {
+    pub fn user(&self) -> &str {
         self.0.first().map_or("", |node| &node.authority.userinfo.username)
     }
 }

@@ -26,13 +26,31 @@ fn the_default_file_holds_every_key_and_no_other() {
     }
 }
 
+/// The sample of production, which is not compiled in.
+const PRODUCTION: &str = include_str!("../../../config/production.toml");
+
 #[test]
-fn the_default_file_explains_every_key() {
-    let mut before = "";
-    for line in DEFAULTS.text.lines() {
-        assert!(!line.contains(" = ") || line.starts_with('#') || before.starts_with('#'), "'{line}'");
-        before = line;
+fn the_default_file_and_the_sample_of_production_explain_every_key() {
+    for text in [DEFAULTS.text, PRODUCTION] {
+        let mut before = "";
+        for line in text.lines() {
+            assert!(!line.contains(" = ") || line.starts_with('#') || before.starts_with('#'), "'{line}'");
+            before = line;
+        }
     }
+}
+
+#[test]
+fn the_sample_of_production_shares_what_hubs_share_and_keeps_the_rest_inside() {
+    let settings = load(PRODUCTION, &[]).unwrap();
+    assert_eq!((settings.store.backend, settings.bus.backend), (Backend::Postgres, Carrier::Rabbitmq));
+    assert!(settings.postgres.authority.is_some() && settings.bus.authority.is_some());
+    assert!(settings.admin.listen.ip().is_loopback() && settings.http.listen.ip().is_loopback());
+    assert_eq!(settings.log.format, LogFormat::Json);
+    let secrets = [settings.postgres.url, settings.bus.url].map(|secret| secret.to_string());
+    assert_eq!(secrets, ["env:LIANDONG_POSTGRES_URL", "env:LIANDONG_AMQP_URL"]);
+    assert!(!settings.bus.workers.is_empty());
+    assert!(!settings.keys.signing.to_string().contains("{data}"), "every hub has the same key");
 }
 
 #[test]

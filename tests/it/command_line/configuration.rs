@@ -1,8 +1,40 @@
 //! Configuration, registry, start: what is not in order is said with its place, and nothing is begun.
 
-use std::{fs, net::TcpListener};
+use std::{fs, net::TcpListener, path::Path};
 
-use super::{home, hub, liandong, on};
+use super::{Said, bare, home, hub, liandong, on, run};
+use crate::harness::authority::Authority;
+
+/// Checks the sample of production where its files really are, with these variables.
+fn check_production(folder: &Path, variables: &[(&str, &str)]) -> Said {
+    let mut command = bare(&["--config", "config/production.toml", "--lang", "en", "check"]);
+    command
+        .env("LIANDONG__PATHS__REGISTRY", "config/registry")
+        .env("LIANDONG__PATHS__RULES", "config/rules")
+        .env("LIANDONG__PATHS__CALENDAR", "config/calendar/holidays.csv")
+        .env("LIANDONG__PATHS__ADAPTERS", "config/demo/adapters")
+        .env("LIANDONG__POSTGRES__AUTHORITY", folder.join("ca.pem"))
+        .env("LIANDONG__BUS__AUTHORITY", folder.join("ca.pem"))
+        .env_remove("LIANDONG_POSTGRES_URL")
+        .env_remove("LIANDONG_AMQP_URL")
+        .envs(variables.iter().copied());
+    run(command)
+}
+
+#[test]
+fn the_sample_of_production_is_in_order_with_the_variables_and_files_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = ("LIANDONG_POSTGRES_URL", "postgres://liandong:p@db1,db2/liandong?sslmode=require");
+    let broker =
+        ("LIANDONG_AMQP_URL", "amqps://liandong:p@mq1:5671/liandong amqps://liandong:p@mq2:5671/liandong");
+    check_production(folder.path(), &[database, broker]).fails(64, &["bus.authority"]);
+    fs::write(folder.path().join("ca.pem"), Authority::new().certificate).unwrap();
+    check_production(folder.path(), &[broker]).fails(64, &["postgres.url", "LIANDONG_POSTGRES_URL"]);
+    check_production(folder.path(), &[database]).fails(64, &["bus.url", "LIANDONG_AMQP_URL"]);
+    let stranger = ("LIANDONG__BUS__WORKERS", "[\"city: nobody\"]");
+    check_production(folder.path(), &[database, broker, stranger]).fails(64, &["bus.workers", "nobody"]);
+    check_production(folder.path(), &[database, broker]).says(&["in order"]);
+}
 
 fn replace(hub: &crate::harness::hub::Hub, from: &str, to: &str) {
     let path = hub.configuration();

@@ -10,11 +10,17 @@ ARGS ?=
 .PHONY: help demo test bench audit protolock tools
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: ## Build and run the main job: real messages from end to end, checked
 	$(CARGO) build --release --locked
 	$(CARGO) run --release --locked --quiet -- demo $(ARGS)
+
+demo-production: ## The same on PostgreSQL and RabbitMQ, with two hubs and two workers as processes
+	$(CARGO) build --release --locked
+	deploy/services/run sh -c 'LIANDONG_POSTGRES_URL=$$LIANDONG_TEST_POSTGRES_URL \
+		LIANDONG_AMQP_URL=$$LIANDONG_TEST_AMQP_URL exec "$$@"' demo \
+		$(CARGO) run --release --locked --quiet -- demo --production $(ARGS)
 
 test: tools ## Check formatting and lints, run every test
 	$(CARGO) fmt --check
@@ -24,6 +30,12 @@ test: tools ## Check formatting and lints, run every test
 bench: ## Measure the hub against the limits of this machine
 	$(CARGO) build --release --locked
 	$(CARGO) run --release --locked --quiet -- bench $(ARGS)
+
+bench-production: ## Measure the hub on PostgreSQL and RabbitMQ against the limits of this machine
+	$(CARGO) build --release --locked
+	deploy/services/run sh -c 'LIANDONG_POSTGRES_URL=$$LIANDONG_TEST_POSTGRES_URL \
+		LIANDONG_AMQP_URL=$$LIANDONG_TEST_AMQP_URL exec "$$@"' bench \
+		$(CARGO) run --release --locked --quiet -- bench --store postgres --bus amqp $(ARGS)
 
 audit: ## Check licences, advisories and banned crates
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \

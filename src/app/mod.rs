@@ -6,12 +6,13 @@
 
 mod adapters;
 mod attach;
-mod bus;
+pub mod bus;
 pub mod counter;
 mod error;
 mod health;
 mod interfaces;
 pub mod load;
+mod outside;
 mod restored;
 pub mod shelf;
 pub mod telemetry;
@@ -20,12 +21,10 @@ mod tokens;
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,7 @@ use tokens::Tokens;
 
 use crate::{
     api::{self, http::Grants},
-    config::{environment::Environment, settings::Settings},
+    config::settings::Settings,
     connector::mailbox::Mailboxes,
     domain::id::EndpointId,
     engine::{
@@ -53,7 +52,7 @@ use crate::{
         world::{World, Worlds},
     },
     evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
-    port::{bus::Bus, clock::Clock, intake::Intake, store::Store},
+    port::{bus::Bus, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
 
@@ -68,6 +67,7 @@ const CLOSING_SHARE: u32 = 10;
 
 pub use attach::{Attached, Attachment};
 pub use error::Error;
+pub use outside::{Outside, Places, Time};
 
 /// A running hub.
 #[derive(Debug)]
@@ -86,36 +86,16 @@ pub struct Hub {
     grants: Arc<Grants>,
 }
 
-/// Where a hub can be reached.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// HTTP.
-    pub http: SocketAddr,
-    /// gRPC, where it is on.
-    pub grpc: Option<SocketAddr>,
-    /// Probes and metrics.
-    pub admin: SocketAddr,
-    /// Data directory.
-    pub data: PathBuf,
-}
-
-/// What a hub is given from outside.
-#[derive(Debug)]
-pub struct Outside {
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Renders the process's metrics.
-    pub metrics: PrometheusHandle,
-    /// Environment variables, for secrets.
-    pub environment: Environment,
-}
-
 impl Hub {
     /// Loads, checks, opens, binds and runs.
     pub async fn start(settings: &Settings, outside: Outside) -> Result<Self, Error> {
         let environment = outside.environment.clone();
         let opening = Opening::new(settings, &environment, Arc::clone(&outside.clock));
-        let outside = Outside { clock: opening.clock(), ..outside };
+        let clock = match outside.time {
+            Time::OfStore => opening.clock(),
+            Time::Given => Arc::clone(&outside.clock),
+        };
+        let outside = Outside { clock, ..outside };
         let checked = Checked::new(settings, &outside)?;
         let store = Shelf::open(&opening).await?;
         let base = Base::new(settings, outside, checked, store.clone()).await?;

@@ -9,26 +9,36 @@ use super::{
     reach::{LOCAL, Running},
 };
 use crate::{
-    app::{self, Hub, Outside},
+    app::{self, Hub, Outside, Time},
     port::{
-        clock::SystemClock,
+        clock::{Clock, SystemClock},
         operations::{By, Operations as _},
         store::Scope,
     },
 };
 
-pub(super) async fn run(mut call: Call<'_>) -> Result<(), Error> {
-    app::telemetry::log(&call.settings.log)?;
+pub(super) async fn run(call: Call<'_>) -> Result<(), Error> {
     let mut orders = Orders::listen()?;
+    run_until(call, Arc::new(SystemClock), Time::OfStore, orders.told_to_stop()).await
+}
+
+/// The same with a time and an end of its own.
+pub(super) async fn run_until(
+    mut call: Call<'_>,
+    clock: Arc<dyn Clock>,
+    time: Time,
+    told_to_stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    app::telemetry::log(&call.settings.log)?;
     let metrics = app::telemetry::record()?;
-    let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
+    let outside = Outside { clock, time, metrics, environment: call.environment.clone() };
     let mut hub = Hub::start(&call.settings, outside).await?;
     let places = hub.places().clone();
     let local = admit_local_commands(&hub).await?;
     started(&mut call, &places)?;
     let failed = tokio::select! {
         error = hub.watch() => Some(error),
-        () = orders.told_to_stop() => None,
+        () = told_to_stop => None,
     };
     tracing::info!("stopping");
     // Whatever becomes of the note, the hub is stopped in order.

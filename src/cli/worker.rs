@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Call, Error, serve::Orders};
 use crate::{
-    app::{self, Attached, Attachment, Outside},
-    port::clock::SystemClock,
+    app::{self, Attached, Attachment, Outside, Time},
+    port::clock::{Clock, SystemClock},
 };
 
 /// Options of `liandong worker`.
@@ -25,19 +25,29 @@ enum Attach {
     Amqp,
 }
 
-pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
-    app::telemetry::log(&call.settings.log)?;
+pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     let mut orders = Orders::listen()?;
-    let metrics = app::telemetry::record()?;
-    let outside = Outside { clock: Arc::new(SystemClock), metrics, environment: call.environment.clone() };
     let attachment = match arguments.attach {
         Attach::Amqp => Attachment::Amqp,
     };
+    run_until(call, Arc::new(SystemClock), attachment, orders.told_to_stop()).await
+}
+
+/// The same with a time and an end of its own.
+pub(super) async fn run_until(
+    mut call: Call<'_>,
+    clock: Arc<dyn Clock>,
+    attachment: Attachment,
+    told_to_stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    app::telemetry::log(&call.settings.log)?;
+    let metrics = app::telemetry::record()?;
+    let outside = Outside { clock, time: Time::OfStore, metrics, environment: call.environment.clone() };
     let mut worker = Attached::start(&call.settings, outside, attachment).await?;
     started(&mut call, &worker)?;
     let failed = tokio::select! {
         error = worker.watch() => Some(error),
-        () = orders.told_to_stop() => None,
+        () = told_to_stop => None,
     };
     tracing::info!("stopping");
     let stopped = worker.stop().await;

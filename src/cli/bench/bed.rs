@@ -131,6 +131,7 @@ impl Bed {
     pub(super) async fn start(&self, name: &str) -> Result<(Hub, Loader), Failure> {
         let outside = Outside {
             clock: Arc::new(SystemClock),
+            time: app::Time::OfStore,
             metrics: self.metrics.clone(),
             environment: self.environment.clone(),
         };

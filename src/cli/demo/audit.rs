@@ -59,7 +59,7 @@ impl Audit<'_> {
     /// Every receipt verifies, one message has one receipt whatever how often it was sent, and no message
     /// is in the store whose sender holds none.
     fn receipts(&self) -> Result<Vec<Broken>, Error> {
-        let keys = app::load::public_keys(&self.stage.settings)?;
+        let keys = app::load::public_keys(self.stage.house.settings())?;
         let mut broken = Vec::new();
         let mut first: HashMap<MessageId, &[u8]> = HashMap::new();
         for answer in self.answers {
@@ -123,7 +123,7 @@ impl Audit<'_> {
     }
 
     async fn ended_wrong(&self, story: &Story) -> Result<Vec<String>, Error> {
-        let store = self.stage.hub.store();
+        let store = self.stage.house.store();
         let Some(message) = story.message(store.as_ref()).await.map_err(Failure::from)? else {
             return Ok(vec![format!("message {} of {} was never accepted", story.key, story.organisation)]);
         };
@@ -133,11 +133,11 @@ impl Audit<'_> {
     }
 
     async fn seals(&self) -> Result<Vec<Broken>, Error> {
-        self.stage.hub.seal().await?;
-        let origin =
-            Origin::new(&*self.stage.settings.seal.origin).map_err(|error| failed(error.to_string()))?;
-        let keys = app::load::public_keys(&self.stage.settings)?;
-        let report = seal::verify(self.stage.hub.store().as_ref(), origin, keys).await?;
+        self.stage.house.seal().await?;
+        let origin = Origin::new(&*self.stage.house.settings().seal.origin)
+            .map_err(|error| failed(error.to_string()))?;
+        let keys = app::load::public_keys(self.stage.house.settings())?;
+        let report = seal::verify(self.stage.house.store().as_ref(), origin, keys).await?;
         let holds = report.is_intact() && report.unsealed == 0 && report.sealed > 0;
         Ok(if holds { Vec::new() } else { vec![Broken::Seal(report.to_string())] })
     }

@@ -1,32 +1,40 @@
 //! The clock of the demo: its day is always the same one, so that terms, licences and 公示截止期 of its
 //! messages stand to the day as they were written. From the start on it goes as every clock does.
 
-use std::time::Instant;
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
-
-use crate::port::clock::Clock;
+use crate::port::clock::{Clock, SystemClock};
 
 /// The day: a Monday, when the messages of the days before are handed in.
 const BEGIN: Timestamp = Timestamp::constant(1_795_395_600, 0);
 
-/// The demo's time.
-#[derive(Debug)]
+/// The demo's time, the same in all its processes.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct DayClock {
-    started: Instant,
+    /// When the day began, by the machine's clock.
+    began: Timestamp,
 }
 
 impl DayClock {
     /// Begins the day.
     pub(super) fn start() -> Self {
-        Self { started: Instant::now() }
+        Self { began: SystemClock.now() }
+    }
+
+    /// The day that another process began.
+    pub(super) fn since(began: Timestamp) -> Self {
+        Self { began }
+    }
+
+    /// When the day began, by the machine's clock.
+    pub(super) fn began(self) -> Timestamp {
+        self.began
     }
 }
 
 impl Clock for DayClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
-        BEGIN.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+        BEGIN.saturating_add(self.began.duration_until(SystemClock.now())).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -43,6 +51,7 @@ mod tests {
         assert_eq!(begin.weekday(), Weekday::Monday);
         let clock = DayClock::start();
         let first = clock.now();
-        assert!(first >= BEGIN && clock.now() >= first);
+        let elsewhere = DayClock::since(clock.began());
+        assert!(first >= BEGIN && elsewhere.now() >= first && clock.now() >= first);
     }
 }

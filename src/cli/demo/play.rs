@@ -52,7 +52,7 @@ impl Play<'_, '_> {
         let day = Day::read(&stage.world.join("messages"), endpoints).map_err(Failure::from)?;
         show.opening(stage, &day)?;
         let begun = Instant::now();
-        let mut books = Books::new(stage.hub.store());
+        let mut books = Books::new(stage.house.store());
         for half in Half::ALL {
             show.half(half)?;
             let parties = stage.parties.clone();
@@ -66,6 +66,7 @@ impl Play<'_, '_> {
         let answers = answers::collect(&stage.parties).map_err(Failure::from)?;
         let store = books.fetch(&accepted(&answers)).await.map_err(Failure::from)?;
         show.books(stage, &store, &answers)?;
+        show.shares(&stage.house.shares().await?)?;
         show.journey(stage, &stories).await?;
         let audit = Audit { stage, store: &store, answers: &answers, stories: &stories };
         let broken = audit.run().await?;

@@ -1,6 +1,6 @@
 //! What the audience of the demo sees: progress and tables for people, one object at the end for programs.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -131,11 +131,30 @@ impl<'o> Show<'o> {
         Ok(())
     }
 
+    /// How the work was shared between the processes.
+    pub(super) fn shares(&mut self, shares: &BTreeMap<String, u64>) -> Result<(), Error> {
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let each = |unit: [&str; 2]| {
+            let share = |(name, count): (&String, &u64)| {
+                format!("{name} {count}{}", if name.starts_with("hub") { unit[0] } else { unit[1] })
+            };
+            shares.iter().map(share).collect::<Vec<_>>()
+        };
+        self.says(
+            &format!("  各进程分担：{}", each([" 条受理", " 批结果"]).join("，")),
+            &format!("  shared by processes: {}", each([" accepted", " batches of outcomes"]).join(", ")),
+        )?;
+        self.result["processes"] = json!(shares);
+        Ok(())
+    }
+
     /// The way of the message of the first story that has a second hop.
     pub(super) async fn journey(&mut self, stage: &Stage, stories: &Stories) -> Result<(), Error> {
         let told = stories.stories.iter().find(|story| !story.in_the_name_of.is_empty());
         let Some(story) = told else { return Ok(()) };
-        let store = stage.hub.store();
+        let store = stage.house.store();
         let Some(message) = story.message(store.as_ref()).await.map_err(Failure::from)? else {
             return Ok(());
         };
@@ -176,10 +195,9 @@ impl<'o> Show<'o> {
 
     /// Where everything still runs.
     pub(super) fn kept(&mut self, stage: &Stage) -> Result<(), Error> {
-        let places = stage.hub.places();
-        let configuration = stage.configuration();
-        let (http, admin) = (places.http, places.admin);
-        let (data, configuration) = (places.data.display(), configuration.display());
+        let (http, admin) = (stage.house.http(0), stage.house.admin());
+        let (data, configuration) =
+            (stage.house.settings().paths.data.display(), stage.house.configuration().display());
         self.says(
             &format!(
                 "\n枢纽与各部门系统继续运行，按 Ctrl-C 结束。\n  报文接口 http://{http}  监控 http://{admin}/metrics\n  \
@@ -202,7 +220,7 @@ fn refusal(answer: &Answer) -> Option<(&str, &str, &str)> {
 }
 
 async fn journeys(stage: &Stage, message: MessageId) -> Result<Vec<Journey>, crate::port::store::Error> {
-    let store = stage.hub.store();
+    let store = stage.house.store();
     let filter = DeliveryFilter { message: Some(message), ..DeliveryFilter::default() };
     let mut journeys = Vec::new();
     for delivery in store.deliveries(filter, Page { offset: 0, limit: SHOWN }).await? {

@@ -31,7 +31,10 @@ const TEXTS: &[Text] = &[
         about: "在本机完整运行一遍主要业务：真实消息全程流转并核对",
         arguments: &[
             ("keep", "结束后枢纽与各部门系统继续运行，直到按 Ctrl-C，并保留数据目录"),
+            ("production", "两个枢纽、两个适配进程各自独立运行，用 postgres.url 的 PostgreSQL（须为空库）和 bus.url 的 RabbitMQ"),
             ("world", "演示所用目录：适配器、各部门系统、消息、案例"),
+            ("part", "演示自身的进程之一"),
+            ("began", "演示之日开始的时刻，毫秒"),
         ],
     },
     Text { path: "serve", about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C", arguments: &[] },
@@ -190,6 +193,7 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("TIME", "时间"),
     ("ID_OR_KEY", "编号"),
     ("ATTACH", "方式"),
+    ("PART", "角色"),
     ("TOKEN_FILE", "文件"),
     ("WORLD", "目录"),
     ("STATE", "状态"),

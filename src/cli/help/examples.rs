@@ -30,6 +30,7 @@ const ALL: &[(&str, &[Example])] = &[
             example("liandong demo", "运行并核对，不留痕迹", "run it, check it, leave nothing behind"),
             example("liandong demo --keep", "结束后继续运行，可接着操作", "leave it running until Ctrl-C"),
             example("liandong demo --json", "结果供程序使用", "the result for programs"),
+            example("liandong demo --production", "按生产形态运行", "hubs and workers as in production"),
         ],
     ),
     (

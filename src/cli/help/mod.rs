@@ -79,7 +79,8 @@ fn lists(whole: &Command, path: &str) -> String {
     });
     let row = |argument: &Arg| (spelled(argument), explained(argument, path));
     let arguments = whole.get_positionals().map(row);
-    let own = whole.get_opts().chain(flags(whole)).filter(|it| !it.is_global_set()).map(row);
+    let shown = |it: &&Arg| !it.is_global_set() && !it.is_hide_set();
+    let own = whole.get_opts().chain(flags(whole)).filter(shown).map(row);
     let global = whole.get_opts().chain(flags(whole)).filter(|it| it.is_global_set()).map(row);
     let all = [
         ("命令：", commands.collect::<Vec<_>>()),

@@ -1,8 +1,10 @@
 //! `liandong bench` measures everything it promises, with counts small enough for a test.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+
+use crate::{contract::backend::Postgres, harness::broker::Broker};
 
 fn bench(folder: &std::path::Path, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_liandong"));
@@ -66,6 +68,70 @@ fn a_small_run_measures_every_figure() {
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "the run left files behind: {left:?}");
+}
+
+/// The same on PostgreSQL and RabbitMQ; its process, by which it names its database.
+fn on_servers(folder: &std::path::Path, database: &str, broker: &str, more: &[&str]) -> (u32, Output) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liandong"));
+    command.args(["--lang", "en", "bench", "--dir"]).arg(folder);
+    command.args("--rounds 1 --messages 520 --seconds 1 --store postgres --bus amqp".split(' '));
+    command.env("LIANDONG_POSTGRES_URL", database).env("LIANDONG_AMQP_URL", broker);
+    let child = command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    (child.id(), child.wait_with_output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shape_of_production_is_measured_with_every_stage_and_leaves_the_servers_as_they_were() {
+    let (broker, place, folder) = (Broker::new().await, Postgres::new(), tempfile::tempdir().unwrap());
+    let url = place.database().await.url();
+    let (process, output) = on_servers(folder.path(), &url, broker.url(), &["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&figures["store"], &figures["bus"]), (&Value::from("postgres"), &Value::from("amqp")));
+    for index in 0..2 {
+        let round = &figures["fan_outs"][index]["rounds"][0];
+        let limit = round["delivered_limit_per_second"].as_f64().unwrap();
+        for stage in [
+            "/claims_per_second",
+            "/settles_per_second",
+            "/posts_per_second",
+            "/broker/published_per_second",
+            "/broker/consumed_per_second",
+        ] {
+            positive(round, stage);
+            let alone = round.pointer(stage).and_then(Value::as_f64).unwrap();
+            assert!(limit < alone, "{stage} is slower than all stages: {round:#}");
+        }
+        positive(round, "/delivered/ratio");
+        positive(round, "/broker/ratio_to_pair");
+        positive(&figures, &format!("/half_load/{index}/latency/p99_ms"));
+    }
+    assert_eq!(figures["goals"].as_array().unwrap().len(), 4);
+    let sql = format!("SELECT datname FROM pg_database WHERE datname = 'bench_liandong_{process}'");
+    assert!(place.database().await.run(&sql).await.is_empty(), "the run's own database is left");
+    let queues = broker.ctl(&["list_queues", "--vhost", broker.host(), "name"]).await;
+    assert_eq!(queues.trim(), "", "queues are left on the broker");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_how_the_messages_came_in_and_what_the_broker_alone_carries() {
+    let (broker, place, folder) = (Broker::new().await, Postgres::new(), tempfile::tempdir().unwrap());
+    let url = place.database().await.url();
+    let (_, output) = on_servers(folder.path(), &url, broker.url(), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in ["over HTTP", "ack every 50", "stages in a row", "half load", "publish and consume x4"] {
+        assert!(text.contains(line), "no line with '{line}' in:\n{text}");
+    }
+}
+
+#[test]
+fn a_broker_without_the_shared_store_is_refused_with_a_reason() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liandong"));
+    let output = command.args(["--lang", "en", "bench", "--bus", "amqp"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--store postgres"));
 }
 
 #[test]

@@ -32,9 +32,9 @@ const BACKENDS: [&str; 4] = ["store::sqlite", "store::postgres", "bus::local", "
 /// Crates whose types stop at a door, and the doors.
 const DOORS: [(&str, &[&str]); 14] = [
     ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
-    ("tokio_postgres", &["src/store/postgres/"]),
+    ("tokio_postgres", &["src/store/postgres/", "src/cli/bench/"]),
     ("deadpool_postgres", &["src/store/postgres/"]),
-    ("lapin", &["src/bus/rabbitmq/"]),
+    ("lapin", &["src/bus/rabbitmq/", "src/cli/bench/"]),
     ("backoff", &["src/task/retry.rs"]),
     ("reqwest", &["src/connector/", "src/cli/"]),
     ("axum", &["src/api/", "src/cli/demo/", "src/cli/bench/"]),

@@ -54,7 +54,7 @@ pub(super) const FAILURES: usize = 5;
 const SENDER: &str = "bench-sender";
 
 /// Who receives: endpoint and organisation.
-const RECEIVERS: [(&str, &str); 4] = [
+pub(super) const RECEIVERS: [(&str, &str); 4] = [
     ("bench-scjg", "610900-scjgj"),
     ("bench-yjgl", "610900-yjglj"),
     ("bench-xypt", "610900-xypt"),
@@ -79,9 +79,9 @@ const IN: &str = r#"name = "in"
 #[derive(Debug)]
 pub(super) struct Bed {
     home: PathBuf,
-    settings: Settings,
-    environment: Environment,
-    metrics: PrometheusHandle,
+    pub(super) settings: Settings,
+    pub(super) environment: Environment,
+    pub(super) metrics: PrometheusHandle,
 }
 
 impl Bed {

@@ -31,7 +31,8 @@ impl Rate {
         Self(1.0 / stages.iter().map(|stage| 1.0 / stage.0).sum::<f64>())
     }
 
-    fn times(self, factor: usize) -> Self {
+    /// The same in parts, so many of each.
+    pub(super) fn times(self, factor: usize) -> Self {
         Self(self.0 * f64::from(u32::try_from(factor).unwrap_or(u32::MAX)))
     }
 }
@@ -61,7 +62,7 @@ impl Latency {
         Self::of_micros(&micros)
     }
 
-    fn json(self) -> Value {
+    pub(super) fn json(self) -> Value {
         json!({ "p50_ms": rounded(self.p50_ms), "p99_ms": rounded(self.p99_ms) })
     }
 }
@@ -148,6 +149,14 @@ pub(super) struct Steady {
     pub(super) latency: Latency,
 }
 
+impl Steady {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "fan_out": self.fan_out.deliveries(), "per_second": self.rate, "latency": self.latency.json(),
+        })
+    }
+}
+
 /// One sender who waits for each receipt, against one-row commits on the same disk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lone {
@@ -187,6 +196,17 @@ pub(super) struct Goal {
     pub(super) ratio: Spread,
     pub(super) wanted: f64,
     pub(super) reached: bool,
+}
+
+impl Goal {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "name": self.name[1], "fan_out": self.fan_out.map(FanOut::deliveries), "figure": rounded(self.figure),
+            "limit": rounded(self.limit), "ratio": rounded(self.ratio.median),
+            "lowest": rounded(self.ratio.lowest), "highest": rounded(self.ratio.highest), "goal": self.wanted,
+            "reached": self.reached,
+        })
+    }
 }
 
 /// Median, lowest and highest.
@@ -275,25 +295,10 @@ impl Figures {
                 json!({ "fan_out": fan_out.deliveries(), "rounds": rounds })
             })
             .collect();
-        let steady: Vec<_> = self
-            .steady
-            .iter()
-            .map(|it| json!({ "fan_out": it.fan_out.deliveries(), "per_second": it.rate, "latency": it.latency.json() }))
-            .collect();
+        let steady: Vec<_> = self.steady.iter().map(Steady::json).collect();
         let Backlog { deliveries, accepted, peak_bytes, drained, draining, draining_peak_bytes } =
             self.backlog;
-        let goals: Vec<_> = self
-            .goals()
-            .iter()
-            .map(|it| {
-                json!({
-                    "name": it.name[1], "fan_out": it.fan_out.map(FanOut::deliveries), "figure": rounded(it.figure),
-                    "limit": rounded(it.limit), "ratio": rounded(it.ratio.median),
-                    "lowest": rounded(it.ratio.lowest), "highest": rounded(it.ratio.highest), "goal": it.wanted,
-                    "reached": it.reached,
-                })
-            })
-            .collect();
+        let goals: Vec<_> = self.goals().iter().map(Goal::json).collect();
         json!({
             "fan_outs": fan_outs, "steady": steady,
             "lone": { "one_row_commit": self.lone.commit.json(), "paced": self.lone.paced.json(),
@@ -321,7 +326,7 @@ fn memory(peak: u64) -> Goal {
 }
 
 /// Three digits behind the point are more than the noise allows.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 

@@ -9,6 +9,7 @@ mod figures;
 mod loader;
 mod message;
 mod process;
+mod production;
 mod report;
 mod rows;
 mod run;
@@ -16,13 +17,20 @@ mod sink;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Call, Error, output::Format};
+use crate::config::settings::Carrier;
 
 /// How much to measure.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    /// Store of the hub; postgres is the server of postgres.url, where the run makes a database of its own and drops it
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Keeper,
+    /// Bus of the hub; amqp is the broker of bus.url, with a worker apart from the hub, and goes with postgres
+    #[arg(long, value_enum, default_value = "local")]
+    bus: Bus,
     /// Messages handed in in batches, in each series of each round
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     messages: u32,
@@ -49,8 +57,47 @@ pub(super) struct Arguments {
     dir: Option<PathBuf>,
 }
 
-pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
-    let figures = run::measure(&call, &arguments).await.map_err(Error::Other)?;
+/// Stores to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Keeper {
+    /// Embedded
+    Sqlite,
+    /// A server that hubs share
+    Postgres,
+}
+
+/// Buses to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Bus {
+    /// Inside the process
+    Local,
+    /// RabbitMQ
+    Amqp,
+}
+
+pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
+    match (arguments.store, arguments.bus) {
+        (Keeper::Sqlite, Bus::Local) => embedded(call, arguments).await,
+        (Keeper::Postgres, Bus::Local) => shared(call, arguments, Carrier::Local).await,
+        (Keeper::Postgres, Bus::Amqp) => shared(call, arguments, Carrier::Rabbitmq).await,
+        (Keeper::Sqlite, Bus::Amqp) => Err(Error::said(
+            "--bus amqp 须与 --store postgres 同用：内嵌库上没有这样的部署",
+            "--bus amqp goes with --store postgres: nobody runs it over the embedded store",
+        )),
+    }
+}
+
+async fn shared(mut call: Call<'_>, arguments: Arguments, carrier: Carrier) -> Result<(), Error> {
+    let figures = Box::pin(production::measure(&call, &arguments, carrier)).await.map_err(Error::Other)?;
+    match call.output.format {
+        Format::Json => call.output.json(&figures.json())?,
+        Format::Text => production::print(&mut call.output, &figures)?,
+    }
+    Ok(())
+}
+
+async fn embedded(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
+    let figures = Box::pin(run::measure(&call, &arguments)).await.map_err(Error::Other)?;
     match call.output.format {
         Format::Json => call.output.json(&figures.json())?,
         Format::Text => report::print(&mut call.output, &figures)?,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::figures::{Figures, Round};
+use super::figures::{Figures, Goal, Round};
 use crate::cli::{bench::message::FanOut, output::Output};
 
 /// One line of a table: what it is in both languages, and where its figure is found.
@@ -70,7 +70,7 @@ pub(super) fn print(output: &mut Output<'_>, figures: &Figures) -> io::Result<()
         megabytes(backlog.draining_peak_bytes),
     ))?;
     output.line("")?;
-    goals(output, figures, pick)
+    goals(output, &figures.goals())
 }
 
 fn latencies(figures: &Figures, pick: impl Fn([&'static str; 2]) -> String) -> Vec<Vec<String>> {
@@ -91,13 +91,11 @@ fn latencies(figures: &Figures, pick: impl Fn([&'static str; 2]) -> String) -> V
     lines
 }
 
-fn goals(
-    output: &mut Output<'_>,
-    figures: &Figures,
-    pick: impl Fn([&'static str; 2]) -> String,
-) -> io::Result<()> {
-    let rows: Vec<Vec<String>> = figures
-        .goals()
+/// The goals, and how far each was reached.
+pub(super) fn goals(output: &mut Output<'_>, goals: &[Goal]) -> io::Result<()> {
+    let language = output.language;
+    let pick = |texts: [&'static str; 2]| language.pick(texts[0], texts[1]).to_owned();
+    let rows: Vec<Vec<String>> = goals
         .iter()
         .map(|it| {
             let fan_out = it.fan_out.map_or(String::new(), |fan_out| format!(" x{}", fan_out.deliveries()));
@@ -122,6 +120,6 @@ fn goals(
     output.table(&heads, &rows)
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }

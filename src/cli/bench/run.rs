@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// Posts under way at once when they go straight to the sink: as many as at one of its systems.
-const IN_FLIGHT: usize = 256;
+pub(super) const IN_FLIGHT: usize = 256;
 /// Connections of senders that hand in batches.
-const BATCH_SENDERS: usize = 8;
+pub(super) const BATCH_SENDERS: usize = 8;
 /// Connections of senders that hand in one message at a time.
 const SINGLE_SENDERS: usize = 64;
 /// Deliveries of the backlog that are watched while they go out.
@@ -37,9 +37,9 @@ const DRAINED: usize = 100_000;
 /// Between two messages of the paced lone sender: the hub has finished with the first.
 const PACE: Duration = Duration::from_millis(20);
 /// Longest any one measurement may take.
-const LIMIT: Duration = Duration::from_hours(1);
+pub(super) const LIMIT: Duration = Duration::from_hours(1);
 /// How long the sink may take to close.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Measures everything.
 pub(super) async fn measure(call: &Call<'_>, arguments: &Arguments) -> Result<Figures, Failure> {
@@ -55,7 +55,7 @@ pub(super) async fn measure(call: &Call<'_>, arguments: &Arguments) -> Result<Fi
 }
 
 /// Warnings only: the log is not what is measured.
-fn quiet(log: &crate::config::settings::Log) -> crate::config::settings::Log {
+pub(super) fn quiet(log: &crate::config::settings::Log) -> crate::config::settings::Log {
     crate::config::settings::Log { filter: "warn".into(), ..log.clone() }
 }
 
@@ -288,7 +288,7 @@ async fn watched<T>(hub: &mut Hub, work: impl Future<Output = Result<T, Failure>
 }
 
 /// Waits until all the deliveries there should be are in a state; others than these are a fault of the run.
-async fn settled(hub: &Hub, state: Transport, count: usize) -> Result<(), Failure> {
+pub(super) async fn settled(hub: &Hub, state: Transport, count: usize) -> Result<(), Failure> {
     let store = hub.store();
     loop {
         let counts = store.counts().await?;
@@ -303,6 +303,7 @@ async fn settled(hub: &Hub, state: Transport, count: usize) -> Result<(), Failur
     }
 }
 
-fn count(number: u32) -> usize {
+/// A count of the command line.
+pub(super) fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

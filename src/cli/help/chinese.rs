@@ -31,7 +31,10 @@ const TEXTS: &[Text] = &[
         about: "在本机完整运行一遍主要业务：真实消息全程流转并核对",
         arguments: &[
             ("keep", "结束后枢纽与各部门系统继续运行，直到按 Ctrl-C，并保留数据目录"),
-            ("production", "两个枢纽、两个适配进程各自独立运行，用 postgres.url 的 PostgreSQL（须为空库）和 bus.url 的 RabbitMQ"),
+            (
+                "production",
+                "两个枢纽、两个适配进程各自独立运行，用 postgres.url 的 PostgreSQL（须为空库）和 bus.url 的 RabbitMQ",
+            ),
             ("world", "演示所用目录：适配器、各部门系统、消息、案例"),
             ("part", "演示自身的进程之一"),
             ("began", "演示之日开始的时刻，毫秒"),
@@ -173,6 +176,8 @@ const TEXTS: &[Text] = &[
         path: "bench",
         about: "测量本机的上限，以及枢纽在本机上的速度",
         arguments: &[
+            ("store", "枢纽所用的库；postgres 为 postgres.url 的服务器，运行时自建一个库，结束时删除"),
+            ("bus", "枢纽所用的总线；amqp 为 bus.url 的 RabbitMQ，适配进程独立于枢纽，须与 postgres 同用"),
             ("messages", "每轮每组批量送入的消息数"),
             ("singles", "每轮每组逐条送入的消息数"),
             ("rounds", "轮数；比值在同一轮内取得，表中为中位数"),
@@ -193,6 +198,8 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("TIME", "时间"),
     ("ID_OR_KEY", "编号"),
     ("ATTACH", "方式"),
+    ("STORE", "库"),
+    ("BUS", "总线"),
     ("PART", "角色"),
     ("TOKEN_FILE", "文件"),
     ("WORLD", "目录"),

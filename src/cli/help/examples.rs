@@ -236,6 +236,11 @@ const ALL: &[(&str, &[Example])] = &[
         &[
             example("liandong bench", "三轮，积压十万件", "three rounds, a backlog of 100,000 deliveries"),
             example("liandong bench --backlog 1000000", "积压一百万件", "with a backlog of a million"),
+            example(
+                "liandong bench --store postgres --bus amqp",
+                "按生产形态测量",
+                "in the shape of production",
+            ),
             example("liandong bench --rounds 1 --messages 5000", "先看个大概", "a first impression"),
             example(
                 "liandong bench --dir /srv/liandong --json",

@@ -1,0 +1,200 @@
+//! Where the hub is measured: a database of the run's own on the configured server, queues under a prefix of its
+//! own on the configured broker. Both are removed at the end; nothing that is there already is touched.
+
+use std::{
+    fs::OpenOptions, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::Path,
+    sync::Arc,
+};
+
+use super::{broker::Broker, rows::Session};
+use crate::{
+    app::{self, Attached, Attachment, Hub, Outside, Time},
+    cli::{
+        Call,
+        bench::{
+            bed::{Bed, RECEIVERS},
+            loader::Loader,
+            run::LIMIT,
+        },
+    },
+    config::{
+        secret::{Secret, SecretRef},
+        settings::{Backend, Carrier, Settings},
+    },
+    port::clock::SystemClock,
+    task::Failure,
+};
+
+/// Servers, and the bed that the hub's files lie in.
+pub(super) struct Place {
+    bed: Bed,
+    /// The database that was there before.
+    server: Secret,
+    name: String,
+    database: String,
+    broker: Option<Secret>,
+    /// What the worker reads, when there is one.
+    worker: Option<Settings>,
+}
+
+/// A hub, a worker beside it if it has one, and a sender.
+pub(super) struct Running {
+    hub: Hub,
+    worker: Option<Attached>,
+    loader: Loader,
+}
+
+impl Place {
+    /// Takes the servers that the settings name.
+    pub(super) fn make(
+        folder: &Path,
+        call: &Call<'_>,
+        sink: SocketAddr,
+        carrier: Carrier,
+    ) -> Result<Self, Failure> {
+        let (settings, environment) = (&call.settings, &call.environment);
+        let server = settings.postgres.url.resolve(Path::new(""), environment)?;
+        let name = format!("bench_liandong_{}", std::process::id());
+        let database = sibling(server.expose(), &name)?;
+        let mut bed = Bed::make(folder, settings, environment, sink)?;
+        let (note, apart_data) = (bed.home().join("postgres-url"), bed.home().join("worker"));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&note)?;
+        file.write_all(database.as_bytes())?;
+        let own = &mut bed.settings;
+        own.store.backend = Backend::Postgres;
+        own.postgres.url = SecretRef::File(note);
+        own.bus.backend = carrier;
+        own.bus.workers.clear();
+        let (mut broker, mut worker) = (None, None);
+        if carrier == Carrier::Rabbitmq {
+            own.bus.prefix = name.replace('_', "-").into();
+            let mut apart = own.clone();
+            apart.paths.data = apart_data;
+            broker = Some(settings.bus.url.resolve(Path::new(""), environment)?);
+            let account = app::bus::account(&settings.bus, environment)?;
+            for (endpoint, _) in RECEIVERS {
+                own.bus.workers.insert(endpoint.into(), [account.as_str().into()].into());
+            }
+            worker = Some(apart);
+        }
+        Ok(Self { bed, server, name, database, broker, worker })
+    }
+
+    /// Address of the hub's database.
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Address of the broker, if the hub uses one.
+    pub(super) fn broker(&self) -> Option<&str> {
+        self.broker.as_ref().map(Secret::expose)
+    }
+
+    /// Lets the hub begin with nothing.
+    pub(super) async fn empty(&self) -> Result<(), Failure> {
+        self.bed.clear()?;
+        let name = &self.name;
+        self.on_server(&[
+            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
+            // What ran before is not to be written back while the next is measured.
+            "CHECKPOINT",
+        ])
+        .await
+    }
+
+    /// Starts hub and worker.
+    pub(super) async fn start(&self, name: &str) -> Result<Running, Failure> {
+        let (hub, loader) = self.bed.start(name).await?;
+        let worker = match &self.worker {
+            None => None,
+            Some(settings) => {
+                let outside = Outside {
+                    clock: Arc::new(SystemClock),
+                    time: Time::OfStore,
+                    metrics: self.bed.metrics.clone(),
+                    environment: self.bed.environment.clone(),
+                };
+                Some(Attached::start(settings, outside, Attachment::Amqp).await?)
+            }
+        };
+        Ok(Running { hub, worker, loader })
+    }
+
+    /// Removes what the run made on the servers.
+    pub(super) async fn clear_away(&self) -> Result<(), Failure> {
+        self.on_server(&[&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)]).await?;
+        if let Some(address) = self.broker() {
+            let prefix = &self.bed.settings.bus.prefix;
+            let work = RECEIVERS.iter().map(|(endpoint, _)| format!("{prefix}.work.{endpoint}"));
+            let queues = work.chain(["outcome", "dead"].map(|name| format!("{prefix}.{name}")));
+            let exchanges = ["work", "outcome", "dead"].map(|name| format!("{prefix}.{name}"));
+            Broker::open(address).await?.remove(queues, exchanges).await?;
+        }
+        Ok(())
+    }
+
+    async fn on_server(&self, statements: &[&str]) -> Result<(), Failure> {
+        let session = Session::open(self.server.expose()).await?;
+        for statement in statements {
+            session.client.batch_execute(statement).await?;
+        }
+        session.close().await
+    }
+}
+
+impl Running {
+    /// The hub.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Does the work while everything runs; what fails ends it, and so does a limit.
+    pub(super) async fn while_it_runs<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&Loader) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Self { hub, worker, loader } = self;
+        let worker_fails = async {
+            match worker {
+                Some(worker) => worker.watch().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = tokio::time::timeout(LIMIT, work(loader)) => done?,
+            error = hub.watch() => Err(error.into()),
+            error = worker_fails => Err(error.into()),
+        }
+    }
+
+    /// Stops the worker, then the hub.
+    pub(super) async fn stop(self) -> Result<(), Failure> {
+        if let Some(worker) = self.worker {
+            worker.stop().await?;
+        }
+        self.hub.stop().await
+    }
+}
+
+/// The address of another database on the same server.
+fn sibling(address: &str, name: &str) -> Result<String, Failure> {
+    let (place, options) = address.split_once('?').map_or((address, None), |(a, o)| (a, Some(o)));
+    let (server, _) = place
+        .rsplit_once('/')
+        .filter(|(server, _)| !server.ends_with('/'))
+        .ok_or("postgres.url must end with a database, as postgres://USER@HOST/DATABASE")?;
+    Ok(options.map_or_else(|| format!("{server}/{name}"), |options| format!("{server}/{name}?{options}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_database_is_on_the_same_server_with_the_same_options() {
+        assert_eq!(sibling("postgres://a@b:1/c?x=y", "d").unwrap(), "postgres://a@b:1/d?x=y");
+        assert_eq!(sibling("postgres://a@b/c", "d").unwrap(), "postgres://a@b/d");
+        assert!(sibling("postgres://a@b", "d").is_err());
+    }
+}

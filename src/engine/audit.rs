@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::trail::{ACCEPTED, ATTEMPTED};
+use super::trail::{ACCEPTED, ATTEMPTED, HANDED_BACK};
 use crate::{
     domain::{
         delivery::{Acknowledgement, Outcome, Transport},
@@ -116,7 +116,8 @@ pub async fn contradiction(
     let Ok(entry) = serde_json::from_slice::<Value>(entry) else { return Ok(None) };
     let found = match entry["event"].as_str() {
         Some(ACCEPTED) => accepted(store, &entry).await?,
-        Some(ATTEMPTED) => attempted(store, &entry, archived).await?,
+        Some(ATTEMPTED) => attempted(store, &entry, archived, is_made).await?,
+        Some(HANDED_BACK) => attempted(store, &entry, archived, is_not_made).await?,
         _ => None,
     };
     let of = |name: &str| entry[name].as_str().map(|id| format!("{name} {id}"));
@@ -194,7 +195,8 @@ fn is_as_planned(row: &DeliveryRow, sealed: &Value) -> bool {
 async fn delivery(store: &dyn Store, row: &DeliveryRow) -> Result<Found, Error> {
     let attempts = store.attempts(row.id).await?;
     let trail = store.trail_of(Selector::Delivery(row.id)).await?;
-    if attempts.len() > trail.iter().filter(|entry| entry.event == ATTEMPTED).count() {
+    let tells = |event: &str| [ATTEMPTED, HANDED_BACK].contains(&event);
+    if attempts.len() > trail.iter().filter(|entry| tells(&entry.event)).count() {
         return Ok(Some(What::Invented));
     }
     let took = |attempt: &&AttemptRow| attempt.outcome == Outcome::Delivered.as_str();
@@ -214,21 +216,16 @@ async fn delivery(store: &dyn Store, row: &DeliveryRow) -> Result<Found, Error> 
     Ok((!by_attempt && !by_receipt).then_some(What::Moment))
 }
 
-async fn attempted(store: &dyn Store, entry: &Value, archived: Option<Timestamp>) -> Result<Found, Error> {
+async fn attempted(
+    store: &dyn Store,
+    entry: &Value,
+    archived: Option<Timestamp>,
+    is_row_of: fn(&Value, &AttemptRow) -> bool,
+) -> Result<Found, Error> {
     let id = entry["delivery"].as_str().and_then(|id| id.parse::<DeliveryId>().ok());
     let Some(id) = id else { return Ok(None) };
-    let data = &entry["data"];
-    let is_it = |row: &AttemptRow| {
-        data["attempt"] == row.attempt
-            && data["outcome"]["class"] == *row.outcome
-            && is_at(&data["started_at"], row.started_at)
-            && is_at(&data["ended_at"], row.ended_at)
-            && data["peer"] == *row.peer
-            && data["status"].as_u64() == row.status.map(u64::from)
-            && data["sent"].as_str() == row.sent_digest.as_deref()
-    };
     let rows = store.attempts(id).await?;
-    if rows.iter().any(is_it) {
+    if rows.iter().any(|row| is_row_of(entry, row)) {
         return Ok(None);
     }
     let Some(archived) = archived else { return Ok(Some(What::Attempt)) };
@@ -236,6 +233,29 @@ async fn attempted(store: &dyn Store, entry: &Value, archived: Option<Timestamp>
     let delivery = store.deliveries(filter, Page { offset: 0, limit: 1 }).await?.into_iter().next();
     let is_gone = delivery.is_some_and(|delivery| delivery.created_at < archived);
     Ok((!is_gone).then_some(What::Attempt))
+}
+
+/// Whether a row is the attempt that an entry tells of.
+fn is_made(entry: &Value, row: &AttemptRow) -> bool {
+    let data = &entry["data"];
+    data["attempt"] == row.attempt
+        && data["outcome"]["class"] == *row.outcome
+        && is_at(&data["started_at"], row.started_at)
+        && is_at(&data["ended_at"], row.ended_at)
+        && data["peer"] == *row.peer
+        && data["status"].as_u64() == row.status.map(u64::from)
+        && data["sent"].as_str() == row.sent_digest.as_deref()
+}
+
+/// Whether a row says that nothing was sent, as an entry tells.
+fn is_not_made(entry: &Value, row: &AttemptRow) -> bool {
+    entry["data"]["attempt"] == row.attempt
+        && row.outcome == Outcome::Transient.as_str()
+        && is_at(&entry["at"], row.started_at)
+        && is_at(&entry["at"], row.ended_at)
+        && row.peer.is_empty()
+        && row.status.is_none()
+        && row.sent_digest.is_none()
 }
 
 /// Rows keep microseconds.

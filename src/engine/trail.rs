@@ -44,6 +44,7 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         REFUSED => "拒收消息",
         SUPERSEDED => "被更正替代",
         ATTEMPTED => "推送一次",
+        HANDED_BACK => "未能推出，退回",
         OPERATED => "人工操作",
         BREAKER_OPENED => "暂停推送",
         BREAKER_CLOSED => "恢复推送",

@@ -7,6 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use base64::Engine as _;
 use ed25519_dalek::{Signature, VerifyingKey, pkcs8::DecodePublicKey as _};
+use lapin::types::FieldTable;
 use liandong::evidence::{
     signer::{Ed25519, PublicKeys, Signer as _},
     statement,
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::harness::{
     books::Books,
+    broker::Broker,
     department::{Behaviour, Department, status},
     hub::{Hub, eventually},
     sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
@@ -75,6 +77,32 @@ impl Sealed {
             drop(fs::remove_file(self.hub.data().join(log)));
         }
         fs::write(self.hub.data().join(DATABASE), &self.untouched).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_worker_was_given_is_told_from_an_attempt_that_somebody_invented() {
+    let (broker, target) = (Broker::new().await, Department::anywhere().await);
+    let regulator = receives(REGULATOR, REGULATOR, &target.address(), "");
+    let mut hub = hub_of(&[(BUREAU, sends(BUREAU, &[BUREAU])), (REGULATOR, regulator)]);
+    hub.set("bus.backend", "rabbitmq");
+    hub.variable("LIANDONG_AMQP_URL", broker.url());
+    hub.start();
+    let own = broker.channel().await;
+    let (queue, nothing) = (format!("liandong.work.{REGULATOR}"), FieldTable::default());
+    own.channel.queue_unbind(queue.into(), "liandong.work".into(), REGULATOR.into(), nothing).await.unwrap();
+    let delivery = Sender::at(&hub, BUREAU).accepted(&result("1", "JY1")).await.delivery_to(REGULATOR);
+    // The queue is bound again with the connection that follows.
+    hub.until(&delivery, "delivered").await;
+    assert_eq!(hub.stop(), Some(0));
+    let handed_back = "SELECT count(*) FROM trail WHERE event = 'delivery.handed_back'";
+    assert!(Books::of(&hub).number(handed_back) > 0, "the broker took it");
+    let untouched = fs::read(hub.data().join(DATABASE)).unwrap();
+    let sealed = Sealed { hub, untouched };
+    let (intact, said) = sealed.verify(&[]);
+    assert!(intact, "{said}");
+    for changed in ["DELETE FROM attempt WHERE peer = ''", "UPDATE attempt SET peer = 'x' WHERE peer = ''"] {
+        assert!(sealed.finding(changed, "/contradiction/what").contains("an attempt is gone"), "{changed}");
     }
 }
 

@@ -257,3 +257,19 @@ async fn a_person_lets_a_lane_go_on() {
     assert_eq!(tried.iter().filter(|key| *key == "retry-1").count(), 2);
     assert_eq!(tried.iter().filter(|key| *key == "skip-1").count(), 1, "what a person ended is sent no more");
 }
+
+#[tokio::test]
+async fn what_is_refused_for_now_is_not_overtaken_by_what_follows_it_in_the_same_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&Options::new(folder.path())).unwrap();
+    let (front, queue) = Front::new(Arc::new(store), 10);
+    let messages = vec![result("1", "A"), result("2", "A"), result("3", "A")];
+    let mut submitted = Box::pin(front.submit_all(messages));
+    assert!(futures::poll!(&mut submitted).is_pending());
+    // The committer goes before it has taken any.
+    drop(queue);
+    let refusals: Vec<_> = submitted.await.into_iter().map(|result| result.unwrap_err()).collect();
+    assert!(refusals.iter().all(|refusal| refusal.code == Code::Unavailable), "{refusals:?}");
+    assert!(!refusals[0].detail.contains("one before it"), "{refusals:?}");
+    assert!(refusals[1..].iter().all(|refusal| refusal.detail.contains("one before it")), "{refusals:?}");
+}

@@ -43,7 +43,7 @@ use crate::{
         census::Census,
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
-        intake::{self, Committer, Queue, Reception},
+        intake::{self, Committer, Reception},
         office::{self, Office},
         reconcile::Reconcile,
         seal::Sealer,
@@ -249,7 +249,7 @@ impl Base {
             "registry": world.registry.version(), "rules": world.rules.version(),
             "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
         });
-        shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
+        shared.append(vec![trail::entry(trail::STARTED, About::default(), &data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
         let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
         Ok(Self {
@@ -285,12 +285,15 @@ impl Base {
             admin: address(&admin, settings.admin.listen),
             data: settings.paths.data.clone(),
         };
-        let (reception, queue) = intake::open(intake::Parts {
+        let (reception, committer) = intake::open(intake::Parts {
             store: Arc::clone(&self.shared),
             clock: Arc::clone(&self.outside.clock),
             worlds: Arc::clone(&self.worlds),
+            signer: Arc::clone(&self.signer),
+            desk: Arc::clone(&self.desk),
             content_key: self.content_key.clone(),
             queue_limit: settings.intake.queue_limit,
+            batch_limit: settings.intake.batch_limit,
         });
         let office = Arc::new(Office {
             store: Arc::clone(&self.shared),
@@ -306,7 +309,7 @@ impl Base {
         };
         let core = self.core(settings, settle.clone());
         let back = self.back(settings, settle);
-        let front = self.front(settings, (http, grpc), (reception, queue), &office).await?;
+        let front = self.front(settings, (http, grpc), (reception, committer), &office).await?;
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);
@@ -378,20 +381,12 @@ impl Base {
         &self,
         settings: &Settings,
         (http, grpc): (TcpListener, Option<TcpListener>),
-        (reception, queue): (Reception, Queue),
+        (reception, committer): (Reception, Committer),
         office: &Arc<Office>,
     ) -> Result<Supervisor, Error> {
         let mut front = Supervisor::new(CancellationToken::new());
         let intake = Arc::new(reception) as Arc<dyn Intake>;
-        let committer = Committer {
-            store: Arc::clone(&self.shared),
-            clock: Arc::clone(&self.outside.clock),
-            signer: Arc::clone(&self.signer),
-            desk: Arc::clone(&self.desk),
-            worlds: Arc::clone(&self.worlds),
-            batch_limit: settings.intake.batch_limit,
-        };
-        front.spawn("commit", committer.run(queue));
+        front.spawn("commit", committer.run());
         let grants = Arc::clone(&self.grants);
         grants.refresh(self.shared.as_ref()).await?;
         self.adapters.receive(&mut front, &intake).await?;

@@ -49,7 +49,7 @@ pub(super) async fn account(store: &dyn Store, data: &Path, now: Timestamp) -> R
         "backup": restored, "sealed": sealed, "lost_checkpoint": lost.as_ref().map(|lost| &lost.said),
         "open_deliveries": open,
     });
-    let entry = trail::entry(trail::RESTORED, About::default(), known.clone(), now);
+    let entry = trail::entry(trail::RESTORED, About::default(), &known, now);
     let first = if mark.is_some() {
         store.take_setting(MARK, entry).await?
     } else {

@@ -188,7 +188,7 @@ fn given_back(work: &Work, error: &bus::Error, now: Timestamp, again: Timestamp)
         record: untried(detail, now),
         next,
         counts: Counts::Nothing,
-        entry: trail::entry(trail::HANDED_BACK, About::delivery(work.message, work.delivery), data, now),
+        entry: trail::entry(trail::HANDED_BACK, About::delivery(work.message, work.delivery), &data, now),
     }
 }
 

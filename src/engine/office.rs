@@ -58,7 +58,7 @@ impl Operations for Office {
         let now = self.clock.now();
         let operation = without_numbers(operation);
         let data = json!({ "operation": said(&operation), "operator": by.operator, "reason": reason(&by) });
-        let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), data, now);
+        let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), &data, now);
         let operated = self.store.operate(delivery, operation, entry, now).await??;
         if operated.to == Transport::Parked {
             counter!(PARKED, "reason" => ParkReason::ByOperator.as_str()).increment(1);
@@ -101,7 +101,7 @@ impl Operations for Office {
         let token = new_token()?;
         let now = self.clock.now();
         let data = json!({ "name": name, "scope": scope, "operator": by.operator, "reason": reason(&by) });
-        let entry = trail::entry(trail::TOKEN_ADDED, About::default(), data, now);
+        let entry = trail::entry(trail::TOKEN_ADDED, About::default(), &data, now);
         let new = NewToken { name: name.to_owned(), hash: hash_token(&token), scope, created_at: now };
         if self.store.add_token(new, entry).await? {
             Ok(token)
@@ -113,7 +113,7 @@ impl Operations for Office {
     async fn revoke_token(&self, name: &str, by: By) -> Result<(), Error> {
         let now = self.clock.now();
         let data = json!({ "name": name, "operator": by.operator, "reason": reason(&by) });
-        let entry = trail::entry(trail::TOKEN_REVOKED, About::default(), data, now);
+        let entry = trail::entry(trail::TOKEN_REVOKED, About::default(), &data, now);
         let revoked = self.store.revoke_token(name, entry, now).await?;
         if revoked { Ok(()) } else { Err(Error::NoToken(name.to_owned())) }
     }

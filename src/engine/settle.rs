@@ -114,7 +114,7 @@ impl Settle {
             record: record.clone(),
             next,
             counts: Counts::Attempt,
-            entry: trail::entry(trail::ATTEMPTED, about, data, record.ended_at),
+            entry: trail::entry(trail::ATTEMPTED, about, &data, record.ended_at),
         }
     }
 
@@ -195,7 +195,7 @@ impl Settle {
             Change::Resumed => trail::BREAKER_CLOSED,
         };
         tracing::info!(%endpoint, event, "breaker changed");
-        let entry = trail::entry(event, About::default(), json!({ "endpoint": endpoint }), self.clock.now());
+        let entry = trail::entry(event, About::default(), &json!({ "endpoint": endpoint }), self.clock.now());
         self.store.append(vec![entry]).await.or_else(tolerate)
     }
 }

@@ -1,7 +1,8 @@
 //! What the trail says: one word an event, and entries as canonical JSON without personal values.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -78,17 +79,23 @@ impl About {
     }
 }
 
+/// An entry as it is sealed.
+#[derive(Serialize)]
+struct Body<'a, T> {
+    at: Timestamp,
+    data: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<DeliveryId>,
+    event: &'static str,
+    id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<MessageId>,
+}
+
 /// Makes an entry. `data` holds words, ids, digests and commitments; never a personal value.
-pub fn entry(event: &'static str, about: About, data: Value, at: Timestamp) -> NewEntry {
+pub fn entry(event: &'static str, about: About, data: &impl Serialize, at: Timestamp) -> NewEntry {
     let id = new_id(at);
-    let mut body = json!({ "at": at, "event": event, "id": id });
-    body["data"] = data;
-    if let Some(message) = about.message {
-        body["message"] = json!(message);
-    }
-    if let Some(delivery) = about.delivery {
-        body["delivery"] = json!(delivery);
-    }
+    let body = Body { at, data, delivery: about.delivery, event, id, message: about.message };
     let body = canonical::to_bytes(&body).unwrap_or_else(|error| {
         // Only our own words and ids reach this place; should a value ever not be writable, the entry says so.
         json!({ "event": event, "id": id, "unwritable": error.to_string() }).to_string().into_bytes()
@@ -118,7 +125,7 @@ mod tests {
     fn an_entry_is_canonical_and_names_what_it_is_about() {
         let at: Timestamp = "2026-03-05T01:30:00Z".parse().unwrap();
         let message = MessageId(new_id(at));
-        let entry = entry(ACCEPTED, About::message(message), json!({"b": 1, "a": 2}), at);
+        let entry = entry(ACCEPTED, About::message(message), &json!({"b": 1, "a": 2}), at);
         let text = std::str::from_utf8(&entry.body).unwrap();
         assert!(
             text.starts_with(

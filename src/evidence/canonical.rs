@@ -4,9 +4,13 @@
 //! integers could share one form; a number a double cannot tell from its neighbour is therefore refused, not rounded.
 //! Leaves parsing, and what to do with a value that has no canonical form, to the caller.
 
-use std::cmp::Ordering;
+use std::{cell::RefCell, cmp::Ordering, io};
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{
+    Serializer, Value,
+    ser::{CompactFormatter, Formatter},
+};
 
 /// The largest magnitude below which every integer has a double of its own: 2^53 - 1 (RFC 7493, section 2.2).
 pub const MAX_EXACT_INTEGER: u64 = (1 << 53) - 1;
@@ -36,118 +40,260 @@ pub enum Error {
     Serialise(#[source] serde_json::Error),
 }
 
-/// The canonical bytes of a value, in UTF-8.
-pub fn to_bytes(value: &Value) -> Result<Vec<u8>, Error> {
-    let mut writer = Writer { bytes: Vec::with_capacity(USUAL_BYTES), path: Vec::new() };
-    writer.write(value)?;
-    Ok(writer.bytes)
+/// The canonical bytes of whatever writes itself as JSON, in UTF-8.
+///
+/// The serialiser writes members as they come; an object that ends out of order is put in order where it
+/// stands. So nothing is built but the bytes, of a value as of a structure that names its own fields.
+pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    let draft = RefCell::new(Draft { bytes: Vec::with_capacity(USUAL_BYTES), ..Draft::default() });
+    let mut serializer = Serializer::with_formatter(Pen(&draft), InOrder { draft: &draft, depth: 0 });
+    match value.serialize(&mut serializer) {
+        Ok(()) => Ok(draft.into_inner().bytes),
+        Err(error) => Err(explained(value, error)),
+    }
 }
 
 /// Room for most of what is written; more is found as it is needed.
 const USUAL_BYTES: usize = 1024;
 
-/// One step down into a document; kept unformatted, because the pointer is needed only when something is wrong.
-enum Step<'v> {
-    Key(&'v str),
+/// What is written so far, and where the members of the objects that are still open begin and end.
+#[derive(Default)]
+struct Draft {
+    bytes: Vec<u8>,
+    objects: Vec<Object>,
+    members: Vec<Member>,
+    scratch: Vec<u8>,
+}
+
+/// An open object: where its first member begins, in the bytes and among the members.
+struct Object {
+    start: usize,
+    members: usize,
+}
+
+/// `"key":value`, from its first quote to the end of the value.
+#[derive(Default)]
+struct Member {
+    start: usize,
+    key_end: usize,
+    end: usize,
+}
+
+impl Draft {
+    fn close(&mut self) {
+        let Some(Object { start, members }) = self.objects.pop() else { return };
+        let bytes = &self.bytes;
+        let key = |member: &Member| &bytes[member.start + 1..member.key_end - 1];
+        let in_order = |one: &Member, other: &Member| by_utf16(key(one), key(other));
+        let own = &mut self.members[members..];
+        if !own.is_sorted_by(|one, other| in_order(one, other).is_le()) {
+            own.sort_by(in_order);
+            self.scratch.clear();
+            for member in own {
+                if !self.scratch.is_empty() {
+                    self.scratch.push(b',');
+                }
+                self.scratch.extend_from_slice(&bytes[member.start..member.end]);
+            }
+            self.bytes.truncate(start);
+            self.bytes.extend_from_slice(&self.scratch);
+        }
+        self.members.truncate(members);
+    }
+}
+
+/// Writes at the end of the draft.
+struct Pen<'d>(&'d RefCell<Draft>);
+
+impl io::Write for Pen<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Notes where members are, and refuses numbers and nesting that have no canonical form. The escapes of
+/// RFC 8785, section 3.2.2.2, are those that the serialiser has anyway.
+struct InOrder<'d> {
+    draft: &'d RefCell<Draft>,
+    depth: usize,
+}
+
+impl InOrder<'_> {
+    fn descend(&self) -> io::Result<()> {
+        if self.depth > MAX_DEPTH { Err(io::Error::other("nested too deep")) } else { Ok(()) }
+    }
+}
+
+fn integer(magnitude: u128) -> io::Result<()> {
+    if magnitude > u128::from(MAX_EXACT_INTEGER) {
+        return Err(io::Error::other("a number that is not exact"));
+    }
+    Ok(())
+}
+
+impl Formatter for InOrder<'_> {
+    fn write_i64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
+        integer(value.unsigned_abs().into())?;
+        CompactFormatter.write_i64(writer, value)
+    }
+
+    fn write_u64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
+        integer(value.into())?;
+        CompactFormatter.write_u64(writer, value)
+    }
+
+    fn write_i128<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: i128) -> io::Result<()> {
+        integer(value.unsigned_abs())?;
+        CompactFormatter.write_i128(writer, value)
+    }
+
+    fn write_u128<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: u128) -> io::Result<()> {
+        integer(value)?;
+        CompactFormatter.write_u128(writer, value)
+    }
+
+    fn write_f32<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
+        self.write_f64(writer, value.into())
+    }
+
+    /// As ECMAScript writes a double.
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        if value.abs() > MAX_EXACT_DOUBLE {
+            return Err(io::Error::other("a number that is not exact"));
+        }
+        writer.write_all(&serde_json_canonicalizer::to_vec(&value)?)
+    }
+
+    /// Text that somebody else wrote cannot be put in order here.
+    fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, _: &mut W, _: &str) -> io::Result<()> {
+        Err(io::Error::other("raw JSON has no canonical form"))
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        CompactFormatter.begin_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.descend()?;
+        CompactFormatter.begin_array_value(writer, first)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        CompactFormatter.end_array(writer)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        CompactFormatter.begin_object(writer)?;
+        let mut draft = self.draft.borrow_mut();
+        let object = Object { start: draft.bytes.len(), members: draft.members.len() };
+        draft.objects.push(object);
+        Ok(())
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.descend()?;
+        CompactFormatter.begin_object_key(writer, first)?;
+        let mut draft = self.draft.borrow_mut();
+        let start = draft.bytes.len();
+        draft.members.push(Member { start, ..Member::default() });
+        Ok(())
+    }
+
+    fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let mut draft = self.draft.borrow_mut();
+        let here = draft.bytes.len();
+        if let Some(member) = draft.members.last_mut() {
+            member.key_end = here;
+        }
+        Ok(())
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let mut draft = self.draft.borrow_mut();
+        let here = draft.bytes.len();
+        if let Some(member) = draft.members.last_mut() {
+            member.end = here;
+        }
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        self.draft.borrow_mut().close();
+        CompactFormatter.end_object(writer)
+    }
+}
+
+/// Order of keys (RFC 8785, section 3.2.3), as they stand between their quotes; ASCII without escapes sorts
+/// by bytes just so.
+fn by_utf16(one: &[u8], other: &[u8]) -> Ordering {
+    let plain = |key: &[u8]| key.is_ascii() && !key.contains(&b'\\');
+    if plain(one) && plain(other) {
+        return one.cmp(other);
+    }
+    let units = |key: &[u8]| -> Vec<u16> {
+        let quoted = [b"\"", key, b"\""].concat();
+        let text: String = serde_json::from_slice(&quoted).unwrap_or_default();
+        text.encode_utf16().collect()
+    };
+    units(one).cmp(&units(other))
+}
+
+/// What was wrong, and where: looked for only when something is.
+fn explained<T: Serialize + ?Sized>(value: &T, error: serde_json::Error) -> Error {
+    let fault = serde_json::to_value(value).ok().and_then(|value| fault(&value, &mut Vec::new()));
+    fault.unwrap_or(Error::Serialise(error))
+}
+
+/// One step down into a document.
+enum Step {
+    Key(String),
     Index(usize),
 }
 
-/// Writes in one pass; what is wrong is found on the way.
-struct Writer<'v> {
-    bytes: Vec<u8>,
-    path: Vec<Step<'v>>,
-}
-
-impl<'v> Writer<'v> {
-    fn write(&mut self, value: &'v Value) -> Result<(), Error> {
-        if self.path.len() > MAX_DEPTH {
-            return Err(Error::TooDeep { pointer: pointer(&self.path) });
-        }
-        match value {
-            Value::Null => self.bytes.extend_from_slice(b"null"),
-            Value::Bool(true) => self.bytes.extend_from_slice(b"true"),
-            Value::Bool(false) => self.bytes.extend_from_slice(b"false"),
-            Value::Number(number) if !is_exact(number) => {
-                return Err(Error::Inexact { pointer: pointer(&self.path) });
-            }
-            Value::Number(number) => self.number(number)?,
-            Value::String(text) => self.text(text)?,
-            Value::Array(items) => self.array(items)?,
-            Value::Object(members) => self.object(members)?,
-        }
-        Ok(())
+fn fault(value: &Value, path: &mut Vec<Step>) -> Option<Error> {
+    if path.len() > MAX_DEPTH {
+        return Some(Error::TooDeep { pointer: pointer(path) });
     }
-
-    /// Integers are what their digits say; all else as ECMAScript writes a double.
-    fn number(&mut self, number: &serde_json::Number) -> Result<(), Error> {
-        if number.is_f64() {
-            let written = serde_json_canonicalizer::to_vec(number).map_err(Error::Serialise)?;
-            self.bytes.extend_from_slice(&written);
-            return Ok(());
+    let mut below = |step: Step, value: &Value| {
+        path.push(step);
+        let found = fault(value, path);
+        path.pop();
+        found
+    };
+    match value {
+        Value::Number(number) if !is_exact(number) => Some(Error::Inexact { pointer: pointer(path) }),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| below(Step::Index(index), item))
         }
-        serde_json::to_writer(&mut self.bytes, number).map_err(Error::Serialise)
-    }
-
-    /// The escapes of RFC 8785, section 3.2.2.2, are those that the serialiser has anyway.
-    fn text(&mut self, text: &str) -> Result<(), Error> {
-        serde_json::to_writer(&mut self.bytes, text).map_err(Error::Serialise)
-    }
-
-    fn array(&mut self, items: &'v [Value]) -> Result<(), Error> {
-        self.bytes.push(b'[');
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                self.bytes.push(b',');
-            }
-            self.descend(Step::Index(index), item)?;
+        Value::Object(members) => {
+            members.iter().find_map(|(key, value)| below(Step::Key(key.clone()), value))
         }
-        self.bytes.push(b']');
-        Ok(())
-    }
-
-    fn object(&mut self, members: &'v Map<String, Value>) -> Result<(), Error> {
-        let mut sorted: Vec<(&str, &Value)> = members.iter().map(|(key, value)| (&**key, value)).collect();
-        sorted.sort_unstable_by(|(one, _), (other, _)| by_utf16(one, other));
-        self.bytes.push(b'{');
-        for (index, (key, member)) in sorted.into_iter().enumerate() {
-            if index > 0 {
-                self.bytes.push(b',');
-            }
-            self.text(key)?;
-            self.bytes.push(b':');
-            self.descend(Step::Key(key), member)?;
-        }
-        self.bytes.push(b'}');
-        Ok(())
-    }
-
-    fn descend(&mut self, step: Step<'v>, value: &'v Value) -> Result<(), Error> {
-        self.path.push(step);
-        self.write(value)?;
-        self.path.pop();
-        Ok(())
+        _ => None,
     }
 }
 
-/// Order of keys (RFC 8785, section 3.2.3); ASCII sorts by bytes just so.
-fn by_utf16(one: &str, other: &str) -> Ordering {
-    if one.is_ascii() && other.is_ascii() {
-        return one.cmp(other);
-    }
-    one.encode_utf16().cmp(other.encode_utf16())
-}
+/// The largest magnitude of a double below which every integer has one of its own.
+const MAX_EXACT_DOUBLE: f64 = 9_007_199_254_740_991.0;
 
 /// Integers too large for the parser arrive as doubles, so these are held to the same limit.
 fn is_exact(number: &serde_json::Number) -> bool {
-    const LIMIT: f64 = 9_007_199_254_740_991.0;
     match (number.as_u64(), number.as_i64()) {
         (Some(unsigned), _) => unsigned <= MAX_EXACT_INTEGER,
         (None, Some(signed)) => signed.unsigned_abs() <= MAX_EXACT_INTEGER,
-        (None, None) => number.as_f64().is_some_and(|double| double.abs() <= LIMIT),
+        (None, None) => number.as_f64().is_some_and(|double| double.abs() <= MAX_EXACT_DOUBLE),
     }
 }
 
-fn pointer(path: &[Step<'_>]) -> String {
+fn pointer(path: &[Step]) -> String {
     path.iter().fold(String::new(), |mut text, step| {
         text.push('/');
         match step {
@@ -165,7 +311,7 @@ mod tests {
     use super::*;
 
     fn canonical(text: &str) -> String {
-        String::from_utf8(to_bytes(&serde_json::from_str(text).unwrap()).unwrap()).unwrap()
+        String::from_utf8(to_bytes(&serde_json::from_str::<Value>(text).unwrap()).unwrap()).unwrap()
     }
 
     #[test]
@@ -198,7 +344,7 @@ mod tests {
     fn numbers_that_would_be_rounded_are_refused_with_their_place() {
         assert!(to_bytes(&json!([MAX_EXACT_INTEGER, -9_007_199_254_740_991_i64, 0.1, -0.0])).is_ok());
         for giant in ["9007199254740992", "-9007199254740993", "18446744073709551617", "1e30", "-1e300"] {
-            let value = serde_json::from_str(&format!("{{\"a/b\":[0,{giant}]}}")).unwrap();
+            let value: Value = serde_json::from_str(&format!("{{\"a/b\":[0,{giant}]}}")).unwrap();
             let error = to_bytes(&value).unwrap_err();
             assert!(matches!(&error, Error::Inexact { pointer } if pointer == "/a~1b/1"), "{giant}: {error}");
             assert!(!error.to_string().contains(giant), "the number may be an ID number: {error}");
@@ -215,6 +361,37 @@ mod tests {
         });
         let reference = serde_json_canonicalizer::to_vec(&value).unwrap();
         assert_eq!(String::from_utf8(to_bytes(&value).unwrap()), String::from_utf8(reference));
+    }
+
+    #[test]
+    fn structures_are_written_as_the_value_they_mean() {
+        #[derive(Serialize)]
+        struct Inner {
+            zulu: u8,
+            alpha: Option<&'static str>,
+        }
+        #[derive(Serialize)]
+        struct Outer {
+            items: [Inner; 2],
+            #[serde(rename = "a\"b")]
+            quoted: i64,
+            #[serde(rename = "a!")]
+            bang: f64,
+        }
+        let inner = |zulu| Inner { zulu, alpha: Some("x") };
+        let outer = Outer { items: [inner(1), Inner { alpha: None, ..inner(2) }], quoted: -5, bang: 0.5 };
+        let bytes = to_bytes(&outer).unwrap();
+        assert_eq!(
+            String::from_utf8(bytes.clone()).unwrap(),
+            r#"{"a!":0.5,"a\"b":-5,"items":[{"alpha":"x","zulu":1},{"alpha":null,"zulu":2}]}"#
+        );
+        assert_eq!(bytes, to_bytes(&serde_json::to_value(&outer).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn json_that_somebody_else_wrote_is_refused() {
+        let raw = serde_json::value::RawValue::from_string("{\"b\":1,\"a\":2}".to_owned()).unwrap();
+        assert!(matches!(to_bytes(&raw), Err(Error::Serialise(_))));
     }
 
     #[test]

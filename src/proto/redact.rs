@@ -39,8 +39,8 @@ pub fn for_public(record: &Value) -> Result<Value, Fault> {
     let mut message = Wire::parse(record)?.0;
     if let Some(subject) = &mut message.subject {
         subject.phone.clear();
-        let is_person = is_person(subject);
-        subject.identifiers.retain(|identifier| !is_personal(identifier, is_person));
+        let is_person = is_person(subject.r#type());
+        subject.identifiers.retain(|identifier| !is_personal(identifier.r#type(), is_person));
     }
     if let Some(v1::message::Payload::Receipt(receipt)) = &mut message.payload {
         receipt.signer.clear();
@@ -51,35 +51,38 @@ pub fn for_public(record: &Value) -> Result<Value, Fault> {
 }
 
 /// Values of natural persons in a message in canonical JSON, longest first: for taking them out of texts
-/// that others wrote about it. None for what is not a message.
-pub fn personal_values(record: &Value) -> Vec<String> {
-    let Ok(Wire(message)) = Wire::parse(record) else { return Vec::new() };
-    let mut values = Vec::new();
-    if let Some(subject) = &message.subject {
-        let is_person = is_person(subject);
-        let numbers = subject.identifiers.iter().filter(|identifier| is_personal(identifier, is_person));
-        values.extend(numbers.map(|identifier| identifier.number.clone()));
-        values.extend([subject.representative.clone(), subject.phone.clone()]);
-        if is_person {
-            values.push(subject.name.clone());
-            values.extend(subject.addresses.iter().map(|address| address.text.clone()));
-        }
+/// that others wrote about it. Read where they stand, since this is asked of every answer of every target.
+pub fn personal_values(record: &Value) -> Vec<&str> {
+    let subject = &record["subject"];
+    let kind = v1::SubjectType::from_str_name(subject["type"].as_str().unwrap_or_default());
+    let is_person = is_person(kind.unwrap_or_default());
+    let numbers = members(&subject["identifiers"]).filter(|identifier| {
+        let kind = v1::IdentifierType::from_str_name(identifier["type"].as_str().unwrap_or_default());
+        is_personal(kind.unwrap_or_default(), is_person)
+    });
+    let mut values: Vec<_> = numbers.map(|identifier| &identifier["number"]).collect();
+    values.extend([&subject["representative"], &subject["phone"], &record["receipt"]["signer"]]);
+    if is_person {
+        values.push(&subject["name"]);
+        values.extend(members(&subject["addresses"]).map(|address| &address["text"]));
     }
-    if let Some(v1::message::Payload::Receipt(receipt)) = &message.payload {
-        values.push(receipt.signer.clone());
-    }
-    values.retain(|value| value.trim().chars().count() >= SHORTEST_CHARACTERS);
-    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values
+    let texts = values.into_iter().filter_map(Value::as_str);
+    let mut telling: Vec<_> =
+        texts.filter(|text| text.trim().chars().nth(SHORTEST_CHARACTERS - 1).is_some()).collect();
+    telling.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    telling
 }
 
-fn is_person(subject: &v1::Subject) -> bool {
-    matches!(subject.r#type(), v1::SubjectType::NaturalPerson | v1::SubjectType::Unspecified)
+fn members(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
-fn is_personal(identifier: &v1::Identifier, is_person: bool) -> bool {
-    let kind = matches!(identifier.r#type(), v1::IdentifierType::ResidentId | v1::IdentifierType::Other);
-    is_person || kind
+fn is_person(kind: v1::SubjectType) -> bool {
+    matches!(kind, v1::SubjectType::NaturalPerson | v1::SubjectType::Unspecified)
+}
+
+fn is_personal(kind: v1::IdentifierType, is_person: bool) -> bool {
+    is_person || matches!(kind, v1::IdentifierType::ResidentId | v1::IdentifierType::Other)
 }
 
 /// Every text of `value`, with the name of the field it stands in, made safe.

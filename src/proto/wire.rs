@@ -2,7 +2,7 @@
 //!
 //! Reading names the place of a fault and never its value, which may be personal.
 
-use serde::Deserialize as _;
+use serde::{Deserialize as _, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{convert, v1};
@@ -23,10 +23,19 @@ impl std::fmt::Debug for Wire {
     }
 }
 
+/// Canonical proto JSON.
+impl Serialize for Wire {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
 impl Wire {
     /// Reads canonical proto JSON; an absent revision is the first.
     pub fn parse(value: &Value) -> Result<Self, Fault> {
-        let mut wire: v1::Message = serde_path_to_error::deserialize(value)
+        // To know all the while where one is costs as much again as reading: it is asked for only when needed.
+        let mut wire = v1::Message::deserialize(value)
+            .or_else(|_| serde_path_to_error::deserialize::<_, v1::Message>(value))
             .map_err(|error| Fault::new(error.path().to_string(), without_values(error.inner())))?;
         wire.revision = wire.revision.max(1);
         Ok(Self(wire))
@@ -58,7 +67,7 @@ impl Wire {
         convert::message(&self.0, None)
     }
 
-    /// Canonical proto JSON.
+    /// The value that it writes itself as.
     pub fn to_json(&self) -> Result<Value, serde_json::Error> {
         serde_json::to_value(&self.0)
     }

@@ -206,13 +206,13 @@ fn store(folder: &tempfile::TempDir, size_limit_bytes: Option<u64>) -> Arc<Sqlit
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_what_was_queued_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let (front, queue) = Front::new(store(&folder, None), 2);
+    let (front, committer) = Front::new(store(&folder, None), 2);
     let [first, second, third] = ["1", "2", "3"].map(|key| front.submit(result(key, "L")));
     let mut queued = Box::pin(futures::future::join(first, second));
     assert!(futures::poll!(&mut queued).is_pending());
     let refused = third.await.unwrap_err();
     assert_eq!(refused.code, Code::Overloaded, "{refused}");
-    front.commit(queue);
+    Front::commit(committer);
     let (first, second) = queued.await;
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
 }
@@ -222,8 +222,8 @@ async fn a_full_write_queue_is_told_at_once_and_nothing_is_accepted_by_halves() 
     let folder = tempfile::tempdir().unwrap();
     let options = Options { queue_limit: 1, ..Options::new(folder.path()) };
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
-    let (front, queue) = Front::new(Arc::clone(&store), 10);
-    front.commit(queue);
+    let (front, committer) = Front::new(Arc::clone(&store), 10);
+    Front::commit(committer);
     let books = Books::at(folder.path());
     books.stall();
     // Writes that wait for room keep the queue full for as long as the writer stands.
@@ -245,8 +245,8 @@ async fn a_full_write_queue_is_told_at_once_and_nothing_is_accepted_by_halves() 
 async fn a_full_disk_answers_unavailable_and_tears_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let full = store(&folder, Some(1_500_000));
-    let (front, queue) = Front::new(Arc::clone(&full) as Arc<dyn Store>, 10);
-    front.commit(queue);
+    let (front, committer) = Front::new(Arc::clone(&full) as Arc<dyn Store>, 10);
+    Front::commit(committer);
     let message = |number: usize| long(&format!("K-{number}"), 30_000);
     let mut accepted = Vec::new();
     let refused: Refusal = loop {
@@ -261,8 +261,8 @@ async fn a_full_disk_answers_unavailable_and_tears_nothing() {
     drop(front);
     full.close().await.unwrap();
     drop(full);
-    let (front, queue) = Front::new(store(&folder, None), 10);
-    front.commit(queue);
+    let (front, committer) = Front::new(store(&folder, None), 10);
+    Front::commit(committer);
     for (number, first) in accepted.iter().enumerate() {
         let again = front.submit(message(number)).await.unwrap();
         assert_eq!(

@@ -58,7 +58,7 @@ pub(super) fn of(
 fn superseded(message: &Message, past: &Past, now: Timestamp) -> Vec<(DeliveryId, NewEntry)> {
     let entry = |delivery: DeliveryId| {
         let about = About { message: None, delivery: Some(delivery) };
-        trail::entry(trail::SUPERSEDED, about, json!({ "by_revision": message.revision }), now)
+        trail::entry(trail::SUPERSEDED, about, &json!({ "by_revision": message.revision }), now)
     };
     past.superseded.iter().map(|delivery| (*delivery, entry(*delivery))).collect()
 }

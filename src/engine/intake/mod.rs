@@ -1,16 +1,21 @@
 //! Intake: from a submission to a durable acceptance and its receipt (promises 1 to 3).
 //!
 //! Parsing, history and routing run in the caller's task, so that senders share the cores; one committer
-//! collects what is prepared, without waiting for more, signs once and commits once.
+//! collects what is prepared, without waiting for more, signs once and commits once. A lone message, while
+//! nothing else is being written, goes to the disk in its caller's task too: each hand-over would cost it
+//! the waking of a thread.
 
+mod clerk;
 mod commit;
 mod effects;
+mod forms;
 mod history;
 mod prepare;
 
 use std::{fmt, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use clerk::Clerk;
 pub use commit::Committer;
 use metrics::{counter, histogram};
 use prepare::{Prepared, Preparer, Stop};
@@ -18,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    desk::Desk,
     trail::{self, About},
     world::Worlds,
 };
@@ -26,7 +32,10 @@ use crate::{
         id::{EndpointId, MessageId},
         message::MessageKey,
     },
-    evidence::digest::{ContentKey, Digest},
+    evidence::{
+        digest::{ContentKey, Digest},
+        signer::Signer,
+    },
     port::{
         clock::Clock,
         intake::{Accepted, Code, Intake, ReceiptOf, Refusal, Submission},
@@ -63,8 +72,7 @@ impl fmt::Debug for Job {
 #[derive(Debug)]
 pub struct Reception {
     preparer: Preparer,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    clerk: Arc<Clerk>,
     jobs: mpsc::Sender<Job>,
     queue_limit: usize,
 }
@@ -78,36 +86,40 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Registry, rules, calendar.
     pub worlds: Arc<Worlds>,
+    /// Signs receipts.
+    pub signer: Arc<dyn Signer>,
+    /// Told of the systems that have something to receive.
+    pub desk: Arc<Desk>,
     /// Keys the digests that tell the same from another content.
     pub content_key: ContentKey,
     /// Prepared messages waiting for the committer at most.
     pub queue_limit: usize,
+    /// Messages in one batch at most.
+    pub batch_limit: usize,
 }
 
-/// Makes a reception and the queue its committer serves.
-pub fn open(parts: Parts) -> (Reception, Queue) {
-    let (jobs, queue) = mpsc::channel(parts.queue_limit);
-    let preparer = Preparer::new(Arc::clone(&parts.store), parts.worlds, parts.content_key);
-    let reception =
-        Reception { preparer, store: parts.store, clock: parts.clock, jobs, queue_limit: parts.queue_limit };
-    (reception, Queue(queue))
+/// Makes a reception and its committer.
+pub fn open(parts: Parts) -> (Reception, Committer) {
+    let Parts { store, clock, worlds, signer, desk, content_key, queue_limit, batch_limit } = parts;
+    let (jobs, queue) = mpsc::channel(queue_limit);
+    let preparer = Preparer::new(Arc::clone(&store), Arc::clone(&worlds), content_key);
+    let clerk = Arc::new(Clerk { store, clock, signer, desk, worlds });
+    let reception = Reception { preparer, clerk: Arc::clone(&clerk), jobs, queue_limit };
+    (reception, Committer { clerk, queue, batch_limit })
 }
-
-/// Prepared messages, for one committer.
-#[derive(Debug)]
-pub struct Queue(mpsc::Receiver<Job>);
 
 #[async_trait]
 impl Intake for Reception {
     async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Accepted, Refusal>> {
         let begun = Instant::now();
+        let company = if submissions.len() == 1 { Company::Alone } else { Company::Others };
         let mut results = Vec::with_capacity(submissions.len());
         for _ in &submissions {
             results.push(None);
         }
         let mut waiting: Vec<Waiting> = Vec::new();
         for (index, submission) in submissions.into_iter().enumerate() {
-            match self.enqueue(&submission, &mut waiting, &mut results).await {
+            match self.enqueue(&submission, company, &mut waiting, &mut results).await {
                 Ok((prepared_key, receiver)) => {
                     waiting.push(Waiting { index, submission, key: prepared_key, receiver });
                 }
@@ -134,6 +146,13 @@ struct Waiting {
     receiver: oneshot::Receiver<Answer>,
 }
 
+/// Whether a message came in with others.
+#[derive(Clone, Copy)]
+enum Company {
+    Alone,
+    Others,
+}
+
 type Results = [Option<Result<Accepted, Refusal>>];
 
 impl Reception {
@@ -142,17 +161,34 @@ impl Reception {
     async fn enqueue(
         &self,
         submission: &Submission,
+        company: Company,
         waiting: &mut Vec<Waiting>,
         results: &mut Results,
     ) -> Result<(MessageKey, oneshot::Receiver<Answer>), Stop> {
-        let now = self.clock.now();
+        let now = self.clerk.clock.now();
         let mut prepared = self.preparer.prepare(submission, now).await?;
         if waiting.iter().any(|other| other.key == prepared.message.key) {
             self.finish(waiting, results).await;
-            prepared = self.preparer.prepare(submission, self.clock.now()).await?;
+            prepared = self.preparer.prepare(submission, self.clerk.clock.now()).await?;
         }
         let key = prepared.message.key.clone();
-        Ok((key, self.queue(prepared)?))
+        let receiver = match company {
+            Company::Alone => self.at_once(prepared)?,
+            Company::Others => self.queue(prepared)?,
+        };
+        Ok((key, receiver))
+    }
+
+    /// Accepts it here and now if the store is free, else queues it.
+    fn at_once(&self, prepared: Prepared) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        match self.clerk.accept_at_once(Box::new(prepared)) {
+            Ok(answer) => {
+                let (reply, receiver) = oneshot::channel();
+                drop(reply.send(answer));
+                Ok(receiver)
+            }
+            Err(prepared) => self.queue(*prepared),
+        }
     }
 
     fn queue(&self, prepared: Prepared) -> Result<oneshot::Receiver<Answer>, Refusal> {
@@ -189,7 +225,8 @@ impl Reception {
                 Answer::Accepted(accepted) => return Ok(accepted),
                 Answer::Refused(refusal) => return Err(refusal.into()),
                 Answer::Moved => {
-                    receiver = self.queue(self.preparer.prepare(submission, self.clock.now()).await?)?;
+                    receiver =
+                        self.queue(self.preparer.prepare(submission, self.clerk.clock.now()).await?)?;
                 }
             }
         }
@@ -214,13 +251,13 @@ impl Reception {
 
     /// A refusal of a known sender is in the trail; of 涉密 content not even the digest is.
     async fn note(&self, endpoint: &EndpointId, received: Option<&[u8]>, refusal: &Refusal) {
-        let now = self.clock.now();
+        let now = self.clerk.clock.now();
         let received = received.filter(|_| refusal.code != Code::Classified);
         let digest = received.map_or(Value::Null, |bytes| json!(Digest::of(bytes)));
         let paths: Vec<_> = refusal.faults.iter().map(|fault| &fault.path).collect();
         let data = json!({ "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest });
-        let entry = trail::entry(trail::REFUSED, About::default(), data, now);
-        if let Err(error) = self.store.append(vec![entry]).await {
+        let entry = trail::entry(trail::REFUSED, About::default(), &data, now);
+        if let Err(error) = self.clerk.store.append(vec![entry]).await {
             tracing::error!(%error, %endpoint, code = %refusal.code, "refusal could not be written to the trail");
         }
     }

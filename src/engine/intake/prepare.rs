@@ -203,8 +203,7 @@ fn decide(
 
 /// RFC 8785 form of the message, so that the same facts in another spelling are the same message.
 fn canonical_form(wire: &Wire) -> Result<Bytes, Refusal> {
-    let value = wire.to_json().map_err(|error| unwritable(&error))?;
-    canonical::to_bytes(&value).map(Bytes::from).map_err(|error| unwritable(&error))
+    canonical::to_bytes(wire).map(Bytes::from).map_err(|error| unwritable(&error))
 }
 
 fn to_json(decision: &Decision) -> Result<Bytes, Refusal> {

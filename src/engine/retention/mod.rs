@@ -119,7 +119,7 @@ impl Archivist<'_> {
             return Err(Error::Held { month, stock });
         }
         let written = write::month(self, month, stock).await?;
-        let entry = trail::entry(trail::ARCHIVED, About::default(), said(month, &written, stock, by), now);
+        let entry = trail::entry(trail::ARCHIVED, About::default(), &said(month, &written, stock, by), now);
         if !self.store.retire(written.archived, entry).await? {
             let stock = self.store.stock(month.begins()?, month.ends()?).await?;
             return Err(Error::Held { month, stock });

@@ -10,7 +10,7 @@ mod verify;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 pub use self::verify::{Invalid, Proven, verify};
 use super::canonical;
@@ -87,7 +87,7 @@ pub fn signed_text(batch_size: u64, root: &Hash) -> String {
 
 /// Signs a batch with one signature. Gives an envelope for each statement, in their order: JSON bytes
 /// `{"statement":…,"proof":…}` to be kept and returned as they are. A batch of none costs nothing and gives none.
-pub fn sign_batch(statements: &[Value], signer: &dyn Signer) -> Result<Vec<Vec<u8>>, Error> {
+pub fn sign_batch<S: Serialize>(statements: &[S], signer: &dyn Signer) -> Result<Vec<Vec<u8>>, Error> {
     if statements.is_empty() {
         return Ok(Vec::new());
     }
@@ -117,17 +117,31 @@ pub fn sign_batch(statements: &[Value], signer: &dyn Signer) -> Result<Vec<Vec<u
 }
 
 /// The canonical bytes of a statement that has all its members.
-fn body((index, statement): (usize, &Value)) -> Result<Vec<u8>, Error> {
-    if let Some(member) = missing_member(statement) {
-        return Err(Error::Member { index, member });
+fn body<S: Serialize>((index, statement): (usize, &S)) -> Result<Vec<u8>, Error> {
+    let body = canonical::to_bytes(statement).map_err(|source| Error::Canonical { index, source })?;
+    match missing_member(&body) {
+        Some(member) => Err(Error::Member { index, member }),
+        None => Ok(body),
     }
-    canonical::to_bytes(statement).map_err(|source| Error::Canonical { index, source })
 }
 
-fn missing_member(statement: &Value) -> Option<&'static str> {
-    let present =
-        |member: &&str| statement.get(member).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    REQUIRED.into_iter().find(|member| !present(member))
+/// The members that every statement has, as they are written.
+#[derive(Deserialize)]
+struct Required<'b> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'b RawValue>,
+    #[serde(borrow)]
+    id: Option<&'b RawValue>,
+    #[serde(borrow)]
+    issued_at: Option<&'b RawValue>,
+}
+
+fn missing_member(body: &[u8]) -> Option<&'static str> {
+    let Ok(Required { kind, id, issued_at }) = serde_json::from_slice(body) else { return Some(REQUIRED[0]) };
+    let says = |member: Option<&RawValue>| {
+        member.is_some_and(|raw| raw.get().starts_with('"') && raw.get() != "\"\"")
+    };
+    REQUIRED.into_iter().zip([kind, id, issued_at]).find(|(_, member)| !says(*member)).map(|(name, _)| name)
 }
 
 /// The statement stands in its envelope byte for byte as it was hashed.
@@ -146,7 +160,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::evidence::signer::{Ed25519, PublicKey};
@@ -222,7 +236,7 @@ mod tests {
     #[test]
     fn no_statements_need_no_signature() {
         let signer = counting();
-        assert!(sign_batch(&[], &signer).unwrap().is_empty());
+        assert!(sign_batch::<Value>(&[], &signer).unwrap().is_empty());
         assert_eq!(signer.1.load(Ordering::Relaxed), 0);
     }
 

@@ -85,7 +85,7 @@ struct Envelope<'a> {
 pub fn verify(envelope: &[u8], keys: &PublicKeys) -> Result<Proven, Invalid> {
     let Envelope { statement: raw, proof } = serde_json::from_slice(envelope).map_err(Invalid::Envelope)?;
     let statement: Value = serde_json::from_str(raw.get()).map_err(Invalid::Envelope)?;
-    if let Some(member) = missing_member(&statement) {
+    if let Some(member) = missing_member(raw.get().as_bytes()) {
         return Err(Invalid::Member { member });
     }
     let Proof { algorithm, key_id, batch_size, index, path, root, signature } = proof;

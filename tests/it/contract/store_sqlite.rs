@@ -139,3 +139,48 @@ async fn a_full_queue_refuses_to_accept_at_once() {
     assert!(refused > 0 && accepted > 0, "{refused} refused, {accepted} accepted");
     assert_eq!(refused + accepted, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_message_is_written_in_the_hand_of_its_caller() {
+    let place = Sqlite::new();
+    let store = SqliteStore::open(&place.options()).unwrap();
+    let turn = |draft: &Draft, now| store.turn().expect("nobody writes").accept(draft.0.clone(), now);
+    let first = Draft::new("K-1").to("health");
+    assert!(matches!(turn(&first, at(0)), Ok(Verdict::Accepted { .. })));
+    assert!(matches!(turn(&first.again(), at(1)), Ok(Verdict::Duplicate { .. })));
+    let mut bad = Draft::new("K-2").to("health");
+    bad.0.deliveries[0].id = first.delivery(0);
+    assert!(matches!(turn(&bad, at(2)), Ok(Verdict::Unstorable { .. })));
+    assert!(matches!(turn(&Draft::new("K-3").to("health"), at(3)), Ok(Verdict::Accepted { .. })));
+    assert_eq!(store.deliveries(DeliveryFilter::default(), ALL).await.unwrap().len(), 2);
+    store.close().await.unwrap();
+    let again = place.open().await;
+    assert_eq!(again.deliveries(DeliveryFilter::default(), ALL).await.unwrap().len(), 2, "it was durable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_writes_at_a_time_whoever_it_is() {
+    let place = Sqlite::new();
+    let store = SqliteStore::open(&place.options()).unwrap();
+    let turn = store.turn().expect("nobody writes");
+    assert!(store.turn().is_none(), "somebody has it");
+    let queued = Draft::new("K-1").to("health");
+    let handle = tokio::runtime::Handle::current();
+    let (verdict, lone) = std::thread::scope(|threads| {
+        let waiting = threads.spawn(|| handle.block_on(submit(&store, &queued, at(0))));
+        let lone = turn.accept(Draft::new("K-2").to("health").0, at(0));
+        (waiting.join().unwrap(), lone)
+    });
+    assert!(matches!((&verdict, &lone), (Verdict::Accepted { .. }, Ok(Verdict::Accepted { .. }))));
+    let looking = SqliteStore::look(&place.options()).unwrap();
+    assert!(looking.turn().is_none(), "it is only read");
+    store.close().await.unwrap();
+    assert!(store.turn().is_none(), "it is closed");
+}
+
+#[tokio::test]
+async fn nobody_is_blocked_on_a_runtime_of_one_thread() {
+    let place = Sqlite::new();
+    let store = SqliteStore::open(&place.options()).unwrap();
+    assert!(store.turn().is_none());
+}

@@ -8,7 +8,7 @@ use liandong::{
     domain::registry::{Endpoint, Flow},
     engine::{
         desk::{Desk, Leases},
-        intake::{self, Committer, Queue, Reception},
+        intake::{self, Committer, Reception},
         world::{World, Worlds},
     },
     evidence::{digest::ContentKey, signer::Ed25519},
@@ -27,36 +27,29 @@ use super::sender::BUREAU;
 pub(crate) struct Front {
     reception: Reception,
     store: Arc<dyn Store>,
-    worlds: Arc<Worlds>,
 }
 
 impl Front {
     /// Over this store, with room for so many messages; nobody commits what is queued until
     /// [`Front::commit`] says so.
-    pub(crate) fn new(store: Arc<dyn Store>, queue_limit: usize) -> (Self, Queue) {
-        let worlds = Arc::new(Worlds::new(world()));
-        let (reception, queue) = intake::open(intake::Parts {
+    pub(crate) fn new(store: Arc<dyn Store>, queue_limit: usize) -> (Self, Committer) {
+        let (reception, committer) = intake::open(intake::Parts {
             store: Arc::clone(&store),
             clock: Arc::new(SystemClock),
-            worlds: Arc::clone(&worlds),
+            worlds: Arc::new(Worlds::new(world())),
+            signer: Arc::new(Ed25519::from_seed(&[7; 32])),
+            desk: Arc::new(Desk::new(HashMap::new(), Leases::Own)),
             content_key: ContentKey::generate().unwrap(),
             queue_limit,
+            batch_limit: 100,
         });
-        (Self { reception, store, worlds }, queue)
+        (Self { reception, store }, committer)
     }
 
     /// Sets a committer to work.
-    pub(crate) fn commit(&self, queue: Queue) {
-        let committer = Committer {
-            store: Arc::clone(&self.store),
-            clock: Arc::new(SystemClock),
-            signer: Arc::new(Ed25519::from_seed(&[7; 32])),
-            desk: Arc::new(Desk::new(HashMap::new(), Leases::Own)),
-            worlds: Arc::clone(&self.worlds),
-            batch_limit: 100,
-        };
+    pub(crate) fn commit(committer: Committer) {
         #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
-        drop(tokio::spawn(committer.run(queue)));
+        drop(tokio::spawn(committer.run()));
     }
 
     /// Its store.

@@ -6,15 +6,15 @@ use super::{Error, adapters::Adapters, setup};
 use crate::{
     bus::{
         local::LocalBus,
-        rabbitmq::{self, Lane, Nodes, Options, RabbitmqBus, Role, Served},
+        rabbitmq::{self, IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
     },
     config::{
         environment::Environment,
         settings::{self, Carrier, Settings},
     },
-    domain::id::EndpointId,
+    domain::{id::EndpointId, registry::Flow},
     engine::desk::Leases,
-    port::bus::Bus,
+    port::{bus::Bus, inbox::Inbox},
     task::Supervisor,
 };
 
@@ -22,13 +22,23 @@ use crate::{
 pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Error> {
     let queues = adapters.queues();
     let is_known = |endpoint: &EndpointId| queues.iter().any(|queue| queue.endpoint == *endpoint);
-    match settings.bus.workers.keys().find(|endpoint| !is_known(endpoint)) {
-        None => Ok(()),
-        Some(endpoint) => {
-            let text = format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it");
-            Err(Error::Configuration(text))
-        }
+    let mut faults = Vec::new();
+    for endpoint in settings.bus.workers.keys().filter(|endpoint| !is_known(endpoint)) {
+        faults.push(format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it"));
     }
+    let endpoints = adapters.endpoints();
+    let speaks = |id: &EndpointId| endpoints.iter().any(|it| it.id == *id && it.flow != Flow::Receives);
+    for endpoint in settings.bus.senders.keys().filter(|endpoint| !speaks(endpoint)) {
+        faults.push(format!("bus.senders: endpoint '{endpoint}' has no adapter that lets it send"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Configuration(faults.join("\n"))) }
+}
+
+/// The bus of a hub.
+pub(super) struct Opened {
+    pub(super) bus: Arc<dyn Bus>,
+    /// What systems publish, by endpoint.
+    pub(super) inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
 }
 
 /// Whether the broker's address and authority are there and can be read.
@@ -63,14 +73,15 @@ pub(super) async fn open(
     adapters: &Adapters,
     environment: &Environment,
     tasks: &mut Supervisor,
-) -> Result<Arc<dyn Bus>, Error> {
+) -> Result<Opened, Error> {
     match settings.bus.backend {
         Carrier::Local => {
             let lanes = adapters.queues().into_iter().map(|queue| (queue.endpoint, queue.limit));
-            Ok(Arc::new(LocalBus::new(lanes)))
+            Ok(Opened { bus: Arc::new(LocalBus::new(lanes)), inboxes: Vec::new() })
         }
         Carrier::Rabbitmq => {
-            Ok(Arc::new(on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?))
+            let bus = on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?;
+            Ok(Opened { inboxes: bus.inboxes(), bus: Arc::new(bus) })
         }
     }
 }
@@ -109,6 +120,10 @@ fn options(
         },
         endpoint: queue.endpoint,
     });
+    let senders = match role {
+        Role::Hub => bus.senders.keys().cloned().collect(),
+        Role::Worker => Vec::new(),
+    };
     Ok(Options {
         nodes: nodes(bus, environment)?,
         prefix: bus.prefix.clone(),
@@ -120,6 +135,7 @@ fn options(
         delivery_limit: bus.delivery_limit,
         outcome_limit: bus.outcome_limit,
         reporters: bus.workers.clone().into_iter().collect(),
+        intake: IntakeOptions { endpoints: senders, limit: bus.intake_limit, prefetch: bus.intake_prefetch },
         authority: authority.map_err(|error| wrong("authority", &error))?,
     })
 }

@@ -7,6 +7,7 @@
 mod adapters;
 mod attach;
 pub mod bus;
+mod checked;
 pub mod counter;
 mod error;
 mod health;
@@ -29,6 +30,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use checked::Checked;
 use error::{bind, setup};
 use shelf::{Opening, Shelf};
 use tokens::Tokens;
@@ -49,10 +51,10 @@ use crate::{
         seal::Sealer,
         settle::Settle,
         trail::{self, About},
-        world::{World, Worlds},
+        world::Worlds,
     },
     evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
-    port::{bus::Bus, intake::Intake, store::Store},
+    port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
 
@@ -176,41 +178,6 @@ fn tolerate(drained: Result<(), task::Error>, what: &'static str) -> Result<(), 
     }
 }
 
-/// All that configuration says, read and found in order before anything is opened.
-struct Checked {
-    adapters: adapters::Adapters,
-    outgoing: Vec<adapters::Outgoing>,
-    policies: HashMap<EndpointId, EndpointPolicy>,
-    desk: Arc<Desk>,
-    mailboxes: Arc<Mailboxes>,
-    certificates: Option<Arc<api::grpc::Certificates>>,
-    world: World,
-    origin: Origin,
-}
-
-impl Checked {
-    fn new(settings: &Settings, outside: &Outside) -> Result<Self, Error> {
-        let adapters = adapters::load(settings, &outside.environment)?;
-        load::key_file(settings)?;
-        bus::check(settings, &adapters)?;
-        adapters.check_mailboxes(settings)?;
-        let policies = adapters.policies(settings)?;
-        let desk = Arc::new(Desk::new(policies.clone(), bus::leases(settings)));
-        let mailboxes = Arc::new(Mailboxes::new(Arc::clone(&desk) as _, Arc::clone(&outside.clock)));
-        let is_here = |endpoint: &EndpointId| !settings.bus.workers.contains_key(endpoint);
-        Ok(Self {
-            outgoing: adapters.outgoing(&outside.clock, &mailboxes, is_here)?,
-            policies,
-            desk,
-            mailboxes,
-            certificates: interfaces::certificates(settings)?,
-            world: load::draft(settings, adapters.endpoints())?,
-            origin: load::origin(settings)?,
-            adapters,
-        })
-    }
-}
-
 /// What everything else is built on.
 struct Base {
     store: Shelf,
@@ -226,6 +193,7 @@ struct Base {
     mailboxes: Arc<Mailboxes>,
     certificates: Option<Arc<api::grpc::Certificates>>,
     bus: Arc<dyn Bus>,
+    inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
     transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
@@ -251,9 +219,11 @@ impl Base {
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
-        let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let bus::Opened { bus, inboxes } =
+            bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
         Ok(Self {
             bus,
+            inboxes,
             transport,
             desk,
             mailboxes,
@@ -272,7 +242,7 @@ impl Base {
         })
     }
 
-    async fn run(self, settings: &Settings) -> Result<Hub, Error> {
+    async fn run(mut self, settings: &Settings) -> Result<Hub, Error> {
         let http = bind(settings.http.listen).await?;
         let admin = bind(settings.admin.listen).await?;
         let grpc = match settings.grpc.listen {
@@ -373,9 +343,9 @@ impl Base {
         back
     }
 
-    /// HTTP, gRPC, the folders that systems drop files into, and the committer that ends when all have.
+    /// HTTP, gRPC, AMQP, the folders that systems drop files into, and the committer that ends when all have.
     async fn front(
-        &self,
+        &mut self,
         settings: &Settings,
         (http, grpc): (TcpListener, Option<TcpListener>),
         (reception, queue): (Reception, Queue),
@@ -395,6 +365,7 @@ impl Base {
         let grants = Arc::clone(&self.grants);
         grants.refresh(self.shared.as_ref()).await?;
         self.adapters.receive(&mut front, &intake).await?;
+        interfaces::amqp(&mut front, std::mem::take(&mut self.inboxes), settings, &intake);
         let counter = api::http::Counter {
             operations: Arc::clone(office) as _,
             store: Arc::clone(&self.shared),

@@ -18,7 +18,8 @@ use crate::domain::{
 /// - *Durability*: an [`Accepted`] is returned only after message, deliveries, obligations and trail are
 ///   durable in one transaction (promise 1).
 /// - *Idempotence*: the same message again returns the first receipt, byte for byte (promise 2).
-/// - *Order*: submissions of one call with the same order key are accepted in the order given.
+/// - *Order*: submissions of one call with the same order key are accepted in the order given; when one of them
+///   is refused for now, those after it are too.
 /// - *Cancel-safety*: a dropped call may or may not have accepted; submit again.
 /// - *Bounds*: beyond the queue's limit the answer is [`Code::Overloaded`] at once.
 #[async_trait]

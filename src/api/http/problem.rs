@@ -56,7 +56,7 @@ impl Problem {
     }
 
     /// The body as JSON.
-    pub(super) fn body(&self) -> serde_json::Value {
+    pub(in crate::api) fn body(&self) -> serde_json::Value {
         let mut body = json!({
             "type": format!("urn:liandong:problem:{}", self.code), "title": self.title,
             "status": self.status.as_u16(), "code": self.code, "detail": self.detail, "faults": self.faults,
@@ -69,7 +69,7 @@ impl Problem {
 }
 
 /// Status and Chinese title of each refusal.
-pub(super) fn status(code: Code) -> (StatusCode, &'static str) {
+fn status(code: Code) -> (StatusCode, &'static str) {
     match code {
         Code::Malformed => (StatusCode::BAD_REQUEST, "报文无法解析"),
         Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "报文超过大小限制"),

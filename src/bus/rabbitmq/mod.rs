@@ -1,5 +1,5 @@
 //! The bus on RabbitMQ (3.10 or later; 4.x by its documentation): quorum queues, a work queue an endpoint,
-//! one queue of outcomes, one of dead letters.
+//! one queue of outcomes, one of dead letters; and a queue an endpoint that systems publish into.
 //!
 //! - Publishing and consuming use a connection each, so that a broker that blocks publishers still takes
 //!   acknowledgements. Each connection is kept by a task; each publishing channel belongs to a task.
@@ -13,6 +13,7 @@
 mod check;
 mod error;
 mod hand;
+mod intake;
 mod link;
 mod look;
 mod message;
@@ -35,27 +36,33 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
+    intake::Letters,
     link::{Keeper, Link},
     look::{Attended, Looker},
     outcomes::{Outcomes, Reporters},
-    publisher::{Fate, Owner, Packing, Publisher},
+    publisher::{Care, Fate, Owner, Packing, Publisher},
     tap::Tap,
     topology::Topology,
     work::{Hands, Source, Stage},
 };
 use crate::{
     domain::id::EndpointId,
-    port::bus::{self, Bus, OutcomeSource, Work, WorkOutcome, WorkSource},
+    port::{
+        bus::{self, Bus, OutcomeSource, Work, WorkOutcome, WorkSource},
+        inbox::Inbox,
+    },
     task::{Failure, Supervisor, retry::Policy},
 };
 
 pub use self::{
     error::Error,
-    options::{Lane, Nodes, Options, Role, Served},
+    options::{IntakeOptions, Lane, Nodes, Options, Role, Served},
 };
 
 /// What the connection that publishes is for.
 const PUBLISH: &str = "publish";
+/// What the connection that answers senders is for.
+const REPLY: &str = "reply";
 /// What the connection that consumes is for.
 const CONSUME: &str = "consume";
 /// Broker messages with outcomes that are fetched ahead.
@@ -73,6 +80,8 @@ pub struct RabbitmqBus {
     work: Option<Publisher>,
     attended: Attended,
     outcomes: Publisher,
+    /// Answers to the senders of each endpoint.
+    replies: HashMap<EndpointId, Publisher>,
     consume: Link,
     hands: Arc<Hands>,
     reporters: Arc<Reporters>,
@@ -102,10 +111,11 @@ impl RabbitmqBus {
             let owning = owner.run(supervisor.token().clone());
             supervisor.spawn(format!("publisher of {name}"), guarded(owning, Arc::clone(&guard)));
         };
-        let (owner, outcomes) = Owner::new(publish.clone(), topology.outcome(), Packing::Joined, &options);
+        let (owner, outcomes) =
+            Owner::new(publish.clone(), topology.outcome(), Packing::Joined, Care::Strict, &options);
         own(owner, "outcomes");
         let work = (options.role == Role::Hub).then(|| {
-            let (owner, work) = Owner::new(publish, topology.work(), Packing::Single, &options);
+            let (owner, work) = Owner::new(publish, topology.work(), Packing::Single, Care::Strict, &options);
             own(owner, "work");
             work
         });
@@ -120,10 +130,52 @@ impl RabbitmqBus {
             let looking = looker.run(supervisor.token().clone());
             supervisor.spawn("look at queues", guarded(looking, Arc::clone(&guard)));
         }
+        let replies = Self::answering(&options, &topology, supervisor).await?;
         let mut bus = Self::assemble(options, topology, outcomes, consume);
         bus.work = work;
+        bus.replies = replies;
         bus.attended = attended;
         Ok(bus)
+    }
+
+    /// A way of their own for the answers to each endpoint's senders, on one more connection.
+    async fn answering(
+        options: &Arc<Options>,
+        topology: &Arc<Topology>,
+        supervisor: &mut Supervisor,
+    ) -> Result<HashMap<EndpointId, Publisher>, Error> {
+        if options.intake.endpoints.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (mut keeper, link) = Keeper::new(REPLY, options, topology);
+        let first = keeper.first().await?;
+        let ending = CancellationToken::new();
+        let guard = Arc::new(ending.clone().drop_guard());
+        supervisor.spawn("bus connection that answers", keeper.run(first, ending));
+        let mut replies = HashMap::new();
+        for endpoint in &options.intake.endpoints {
+            let (owner, publisher) =
+                Owner::new(link.clone(), "".into(), Packing::Single, Care::Lenient, options);
+            let owning = owner.run(supervisor.token().clone());
+            supervisor.spawn(format!("answers to {endpoint}"), guarded(owning, Arc::clone(&guard)));
+            replies.insert(endpoint.clone(), publisher);
+        }
+        Ok(replies)
+    }
+
+    /// What the systems of each endpoint publish, once each.
+    pub fn inboxes(&self) -> Vec<(EndpointId, Box<dyn Inbox>)> {
+        let inbox = |(endpoint, replies): (&EndpointId, &Publisher)| {
+            let letters = Letters {
+                tap: self.tap(self.topology.intake_queue(endpoint), self.options.intake.prefetch),
+                replies: replies.clone(),
+                topology: Arc::clone(&self.topology),
+                given: Vec::new(),
+                limit: self.options.publish_timeout,
+            };
+            (endpoint.clone(), Box::new(letters) as Box<dyn Inbox>)
+        };
+        self.replies.iter().map(inbox).collect()
     }
 
     fn assemble(options: Arc<Options>, topology: Arc<Topology>, outcomes: Publisher, consume: Link) -> Self {
@@ -135,6 +187,7 @@ impl RabbitmqBus {
             options,
             topology,
             work: None,
+            replies: HashMap::new(),
             attended: Attended::default(),
             outcomes,
             consume,

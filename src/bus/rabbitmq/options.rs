@@ -36,8 +36,21 @@ pub struct Options {
     pub outcome_limit: usize,
     /// Broker accounts, beside our own, whose outcomes count for an endpoint.
     pub reporters: HashMap<EndpointId, BTreeSet<Box<str>>>,
+    /// What systems publish; nothing where there is no endpoint.
+    pub intake: IntakeOptions,
     /// Certificate authority of the broker, PEM, beside those of the system.
     pub authority: Option<String>,
+}
+
+/// Queues that systems publish into.
+#[derive(Clone, Debug, Default)]
+pub struct IntakeOptions {
+    /// Endpoints with such a queue.
+    pub endpoints: Vec<EndpointId>,
+    /// Messages in one at most.
+    pub limit: usize,
+    /// Messages that are brought of one before any is acknowledged.
+    pub prefetch: u16,
 }
 
 /// One endpoint's queue.

@@ -21,6 +21,8 @@ const NAME_BYTES: usize = 255;
 const DEAD_LIMIT: usize = 100_000;
 /// How often outcomes may be brought: they have no other copy than a lease that ends.
 const OUTCOME_DELIVERIES: u32 = 1_000;
+/// How often what a system published may be brought: only a hub or a connection that ends brings it again.
+const INTAKE_DELIVERIES: u32 = 1_000;
 
 /// What is declared.
 #[derive(Debug)]
@@ -43,8 +45,9 @@ impl Topology {
     /// The topology of these endpoints; names must fit.
     pub(super) fn new(options: &Arc<Options>) -> Result<Self, Error> {
         let topology = Self { options: Arc::clone(options) };
-        for lane in &options.lanes {
-            let name = topology.work_queue_name(&lane.endpoint);
+        let work = options.lanes.iter().map(|lane| topology.work_queue_name(&lane.endpoint));
+        let intake = options.intake.endpoints.iter().map(|endpoint| topology.intake_queue_name(endpoint));
+        for name in work.chain(intake) {
             if name.len() > NAME_BYTES {
                 return Err(Error::Name { name, limit: NAME_BYTES });
             }
@@ -67,6 +70,21 @@ impl Topology {
         self.name("dead")
     }
 
+    /// Exchange that systems publish to, by endpoint.
+    pub(super) fn intake(&self) -> ShortString {
+        self.name("intake")
+    }
+
+    /// Queue of what an endpoint's systems publish.
+    pub(super) fn intake_queue(&self, endpoint: &EndpointId) -> ShortString {
+        short(&self.intake_queue_name(endpoint))
+    }
+
+    /// Whether a queue of this name is the hub's own.
+    pub(super) fn is_own(&self, queue: &str) -> bool {
+        queue.strip_prefix(&*self.options.prefix).is_some_and(|rest| rest.starts_with('.'))
+    }
+
     /// Queue of an endpoint's work.
     pub(super) fn work_queue(&self, endpoint: &EndpointId) -> ShortString {
         short(&self.work_queue_name(endpoint))
@@ -78,6 +96,10 @@ impl Topology {
 
     fn work_queue_name(&self, endpoint: &EndpointId) -> String {
         format!("{}.work.{endpoint}", self.options.prefix)
+    }
+
+    fn intake_queue_name(&self, endpoint: &EndpointId) -> String {
+        format!("{}.intake.{endpoint}", self.options.prefix)
     }
 
     /// Declares everything a hub needs; a worker has no right to and need of it.
@@ -110,7 +132,27 @@ impl Topology {
             self.queue(&channel, &queue, self.arguments(bounds)).await?;
             self.bind(&channel, &queue, &self.work(), lane.endpoint.as_str()).await?;
         }
+        self.declare_intake(&channel).await?;
         channel.close(200, "declared".into()).await.map_err(Error::Broker)
+    }
+
+    /// What systems publish into: one process at a time takes from a queue, so that its order holds.
+    async fn declare_intake(&self, channel: &Channel) -> Result<(), Error> {
+        let intake = &self.options.intake;
+        if intake.endpoints.is_empty() {
+            return Ok(());
+        }
+        self.exchange(channel, self.intake()).await?;
+        let (dead, deliveries) = (self.dead(), INTAKE_DELIVERIES);
+        for endpoint in &intake.endpoints {
+            let queue = self.intake_queue(endpoint);
+            let bounds = Bounds { limit: intake.limit, deliveries, dead_key: dead.as_str() };
+            let mut arguments = self.arguments(bounds);
+            put(&mut arguments, "x-single-active-consumer", AMQPValue::Boolean(true));
+            self.queue(channel, &queue, arguments).await?;
+            self.bind(channel, &queue, &self.intake(), endpoint.as_str()).await?;
+        }
+        Ok(())
     }
 
     /// The arguments of a queue that loses nothing.
@@ -159,7 +201,12 @@ impl Topology {
         let account = self.options.nodes.user().to_owned();
         let prefix = self.options.prefix.replace('.', "\\.");
         let needs = match self.options.role {
-            Role::Hub => format!("configure, write and read permission on ^{prefix}\\."),
+            Role::Hub if self.options.intake.endpoints.is_empty() => {
+                format!("configure, write and read permission on ^{prefix}\\.")
+            }
+            Role::Hub => format!(
+                "configure and read permission on ^{prefix}\\. and write permission on ^({prefix}\\.|amq\\.default$)"
+            ),
             Role::Worker => format!(
                 "read permission on ^{prefix}\\.work\\.(its endpoints)$ and write permission on ^{prefix}\\.outcome$"
             ),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     domain::{
-        id::{EndpointId, MessageId},
+        id::{EndpointId, MessageId, OrderKey},
         message::MessageKey,
     },
     evidence::digest::{ContentKey, Digest},
@@ -105,16 +105,20 @@ impl Intake for Reception {
         for _ in &submissions {
             results.push(None);
         }
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut line = Line::default();
         for (index, submission) in submissions.into_iter().enumerate() {
-            match self.enqueue(&submission, &mut waiting, &mut results).await {
-                Ok((prepared_key, receiver)) => {
-                    waiting.push(Waiting { index, submission, key: prepared_key, receiver });
+            match self.enqueue(&submission, &mut line, &mut results).await {
+                Ok(Queued { key, order_key, receiver }) => {
+                    line.waiting.push(Waiting { index, submission, key, order_key, receiver });
                 }
-                Err(stop) => results[index] = Some(self.stopped(&submission, stop).await),
+                Err(stop) => {
+                    let result = self.stopped(&submission, stop).await;
+                    line.note(None, &result);
+                    results[index] = Some(result);
+                }
             }
         }
-        self.finish(&mut waiting, &mut results).await;
+        self.finish(&mut line, &mut results).await;
         histogram!(INTAKE_DURATION).record(begun.elapsed().as_secs_f64());
         let lost = || Err(Refusal::new(Code::Unavailable, "intake is closing; send it again"));
         results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
@@ -131,28 +135,72 @@ struct Waiting {
     index: usize,
     submission: Submission,
     key: MessageKey,
+    order_key: OrderKey,
+    receiver: oneshot::Receiver<Answer>,
+}
+
+/// The submissions of one call, of which none overtakes another with its order key: not even when that one is
+/// refused for now, or routed again.
+#[derive(Default)]
+struct Line {
+    waiting: Vec<Waiting>,
+    /// Order keys of which one is to be sent again, and why; none where it could be any.
+    held: Vec<(Option<OrderKey>, Code)>,
+}
+
+impl Line {
+    /// Whether one with this order key, or with any, must wait until one before it is sent again.
+    fn check(&self, order_key: Option<&OrderKey>) -> Result<(), Refusal> {
+        let holds = |held: &Option<OrderKey>| held.is_none() || held.as_ref() == order_key;
+        match self.held.iter().find(|(held, _)| holds(held)) {
+            None => Ok(()),
+            Some((_, code)) => {
+                let detail = "one before it in the same batch was not taken now; send both again";
+                Err(Refusal::new(*code, detail))
+            }
+        }
+    }
+
+    /// Takes note of a result: what is to be sent again holds up what follows.
+    fn note(&mut self, order_key: Option<OrderKey>, result: &Result<Accepted, Refusal>) {
+        match result {
+            Err(refusal) if refusal.code.retryable() => self.held.push((order_key, refusal.code)),
+            _ => {}
+        }
+    }
+}
+
+/// A submission that was handed to the committer.
+struct Queued {
+    key: MessageKey,
+    order_key: OrderKey,
     receiver: oneshot::Receiver<Answer>,
 }
 
 type Results = [Option<Result<Accepted, Refusal>>];
 
 impl Reception {
-    /// Prepares and queues one. A message whose key is already on its way in this call waits for that one,
-    /// so that it is routed with the history it belongs to.
+    /// Prepares and queues one. A message whose key or order key is already on its way in this call waits for
+    /// that one, so that it is routed with the history it belongs to and follows it.
     async fn enqueue(
         &self,
         submission: &Submission,
-        waiting: &mut Vec<Waiting>,
+        line: &mut Line,
         results: &mut Results,
-    ) -> Result<(MessageKey, oneshot::Receiver<Answer>), Stop> {
+    ) -> Result<Queued, Stop> {
+        line.check(None)?;
         let now = self.clock.now();
         let mut prepared = self.preparer.prepare(submission, now).await?;
-        if waiting.iter().any(|other| other.key == prepared.message.key) {
-            self.finish(waiting, results).await;
+        let follows = |other: &Waiting| {
+            other.key == prepared.message.key || other.order_key == prepared.decision.order_key
+        };
+        if line.waiting.iter().any(follows) {
+            self.finish(line, results).await;
             prepared = self.preparer.prepare(submission, self.clock.now()).await?;
         }
-        let key = prepared.message.key.clone();
-        Ok((key, self.queue(prepared)?))
+        let (key, order_key) = (prepared.message.key.clone(), prepared.decision.order_key.clone());
+        line.check(Some(&order_key))?;
+        Ok(Queued { key, order_key, receiver: self.queue(prepared)? })
     }
 
     fn queue(&self, prepared: Prepared) -> Result<oneshot::Receiver<Answer>, Refusal> {
@@ -168,13 +216,14 @@ impl Reception {
     }
 
     /// Awaits every answer.
-    async fn finish(&self, waiting: &mut Vec<Waiting>, results: &mut Results) {
-        for Waiting { index, submission, receiver, .. } in waiting.drain(..) {
-            let result = self.answer(&submission, receiver).await;
-            results[index] = Some(match result {
+    async fn finish(&self, line: &mut Line, results: &mut Results) {
+        for Waiting { index, submission, order_key, receiver, .. } in std::mem::take(&mut line.waiting) {
+            let result = match self.answer(&submission, receiver).await {
                 Ok(accepted) => Ok(counted(&submission, accepted)),
                 Err(stop) => self.stopped(&submission, stop).await,
-            });
+            };
+            line.note(Some(order_key), &result);
+            results[index] = Some(result);
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use liandong::{
-    bus::rabbitmq::{Lane, Nodes, Options, RabbitmqBus, Role, Served},
+    bus::rabbitmq::{IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
     config::environment::Environment,
     domain::id::EndpointId,
     task::Supervisor,
@@ -94,6 +94,7 @@ impl Broker {
             delivery_limit: 20,
             outcome_limit: 10_000,
             reporters: std::collections::HashMap::new(),
+            intake: IntakeOptions::default(),
             authority: None,
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod drop_box;
 pub(crate) mod front;
 pub(crate) mod hub;
 pub(crate) mod line;
+pub(crate) mod publisher;
 pub(crate) mod rpc;
 pub(crate) mod sample;
 pub(crate) mod sender;

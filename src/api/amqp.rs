@@ -1,4 +1,5 @@
-//! Intake over AMQP: CloudEvents that systems publish to a broker, one queue an endpoint (DESIGN section 10).
+//! Intake over AMQP: CloudEvents and own bodies that systems publish to a broker, one queue an endpoint (DESIGN
+//! section 10).
 //!
 //! A letter is acknowledged when its message is accepted or refused for good, never before the commit. What
 //! the hub cannot take now stays where it is, unacknowledged, and is handed in again after a pause: nothing is
@@ -13,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use metrics::counter;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,18 +25,23 @@ use super::{
 use crate::{
     domain::{id::EndpointId, personal::shown},
     port::{
-        inbox::{Inbox, Letter, Reply},
-        intake::{Accepted, Code, Intake, Refusal, Submission},
+        inbox::{Form, Inbox, Letter, Reply},
+        intake::{Accepted, Code, Intake, Refusal, Submission, Translate},
     },
     task::{
         Failure,
-        metrics::{AMQP_PAUSES, MESSAGES_REFUSED},
+        metrics::{AMQP_PAUSES, AMQP_REPLIES, MESSAGES_REFUSED},
         retry::Policy,
     },
 };
 
 /// Between tries to hand in what the hub could not take.
 const AGAIN: Policy = Policy { first: Duration::from_millis(100), max: Duration::from_secs(5) };
+
+/// Media type of a receipt, and of the answer to several messages.
+const JSON: &str = "application/json";
+/// Media type of a refusal.
+const PROBLEM: &str = "application/problem+json";
 
 /// Which accounts of the broker publish for each endpoint.
 pub type Senders = BTreeMap<EndpointId, BTreeSet<Box<str>>>;
@@ -46,6 +53,8 @@ pub struct Desk {
     pub endpoint: EndpointId,
     /// Takes messages in.
     pub intake: Arc<dyn Intake>,
+    /// Reads departments' own bodies.
+    pub translate: Arc<dyn Translate>,
     /// Who may send, for every endpoint.
     pub senders: Arc<Senders>,
     /// Bounds of one letter.
@@ -53,21 +62,35 @@ pub struct Desk {
 }
 
 /// Takes in what comes to `inbox`, at most `batch` letters together, until told to end; what is under way then is
-/// finished first.
+/// finished first. While the answers to some go out, the next are taken in.
 pub async fn run(
     desk: Desk,
     mut inbox: Box<dyn Inbox>,
     batch: usize,
     token: CancellationToken,
 ) -> Result<(), Failure> {
-    loop {
-        let letters = tokio::select! {
-            () = token.cancelled() => break,
-            letters = inbox.next(batch) => letters,
-        };
-        let Some(replies) = desk.take(letters, &token).await else { break };
-        inbox.done(replies).await;
-    }
+    let mut answers = inbox.answers();
+    let (settled, mut to_answer) = mpsc::channel(1);
+    let taking = async {
+        loop {
+            let letters = tokio::select! {
+                () = token.cancelled() => break,
+                letters = inbox.next(batch) => letters,
+            };
+            let count = letters.len();
+            let Some(replies) = desk.take(letters, &token).await else { break };
+            if settled.send((count, replies)).await.is_err() {
+                break;
+            }
+        }
+        drop(settled);
+    };
+    let answering = async {
+        while let Some((count, replies)) = to_answer.recv().await {
+            answers.done(count, replies).await;
+        }
+    };
+    tokio::join!(taking, answering);
     inbox.close().await;
     Ok(())
 }
@@ -104,11 +127,23 @@ impl Desk {
             opened.push(one);
         }
         let mut results = self.settle(submissions, token).await?.into_iter();
-        let replies = letters.into_iter().zip(opened).filter_map(|(letter, opened)| {
-            let reply = opened.answer(&mut results);
-            letter.reply_to.map(|to| Reply { to, media: reply.0, body: reply.1 })
-        });
-        Some(replies.collect())
+        let mut replies = Vec::with_capacity(letters.len());
+        for (letter, opened) in letters.into_iter().zip(opened) {
+            let (media, body) = opened.answer(&mut results);
+            match letter.reply_to {
+                Some(to) => replies.push(Reply { to, media, body }),
+                None => self.unasked(media),
+            }
+        }
+        Some(replies)
+    }
+
+    /// Nobody waits for the answer: a refusal is then in the trail and here alone.
+    fn unasked(&self, media: &'static str) {
+        counter!(AMQP_REPLIES, "result" => "not_asked").increment(1);
+        if media == PROBLEM {
+            tracing::warn!(endpoint = %self.endpoint, "message refused whose sender asks for no answer");
+        }
     }
 
     /// What can be submitted of a letter; what cannot is noted.
@@ -116,7 +151,14 @@ impl Desk {
         if let Err(refusal) = self.admit(letter).await {
             return (Vec::new(), Opened::One(Some(refusal)));
         }
-        match events::read(letter, &letter.body, &self.endpoint, &self.limits) {
+        let read = match letter.form {
+            Form::Events => events::read(letter, &letter.body, &self.endpoint, &self.limits),
+            Form::Own => self
+                .translate
+                .translate(&self.endpoint, &letter.body)
+                .map(|records| Events::Batch(records.into_iter().map(Ok).collect())),
+        };
+        match read {
             Ok(Events::One(submission)) => (vec![*submission], Opened::One(None)),
             Ok(Events::Batch(events)) => {
                 for bad in events.iter().filter_map(|event| event.as_ref().err()) {
@@ -201,14 +243,14 @@ impl Opened {
         match self {
             Self::One(Some(refusal)) => refused(refusal),
             Self::One(None) => match answer::together(vec![None], results.take(1).collect()).pop() {
-                Some(Ok(accepted)) => ("application/json", accepted.receipt),
+                Some(Ok(accepted)) => (JSON, accepted.receipt),
                 Some(Err(refusal)) => refused(refusal),
-                None => ("application/json", Bytes::new()),
+                None => (JSON, Bytes::new()),
             },
             Self::Batch(places) => {
                 let count = places.iter().filter(|place| place.is_none()).count();
                 let own = results.take(count).collect();
-                ("application/json", answer::batch(answer::together(places, own)).into())
+                (JSON, answer::batch(answer::together(places, own)).into())
             }
         }
     }
@@ -216,5 +258,5 @@ impl Opened {
 
 /// The body of a refusal as over HTTP.
 fn refused(refusal: Refusal) -> (&'static str, Bytes) {
-    ("application/problem+json", Problem::from(refusal).body().to_string().into())
+    (PROBLEM, Problem::from(refusal).body().to_string().into())
 }

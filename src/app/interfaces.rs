@@ -11,7 +11,10 @@ use crate::{
     },
     config::settings::{Settings, Tls},
     domain::id::EndpointId,
-    port::{inbox::Inbox, intake::Intake},
+    port::{
+        inbox::Inbox,
+        intake::{Intake, Translate},
+    },
     task::Supervisor,
 };
 
@@ -48,6 +51,7 @@ pub(super) fn amqp(
     inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
     settings: &Settings,
     intake: &Arc<dyn Intake>,
+    translate: &Arc<dyn Translate>,
 ) {
     let senders = Arc::new(settings.bus.senders.clone());
     let own = &settings.http;
@@ -56,6 +60,7 @@ pub(super) fn amqp(
         let desk = amqp::Desk {
             endpoint,
             intake: Arc::clone(intake),
+            translate: Arc::clone(translate),
             senders: Arc::clone(&senders),
             limits: events::Limits {
                 body_bytes: own.body_limit_bytes,

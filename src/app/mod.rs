@@ -365,7 +365,8 @@ impl Base {
         let grants = Arc::clone(&self.grants);
         grants.refresh(self.shared.as_ref()).await?;
         self.adapters.receive(&mut front, &intake).await?;
-        interfaces::amqp(&mut front, std::mem::take(&mut self.inboxes), settings, &intake);
+        let translate = self.adapters.translate();
+        interfaces::amqp(&mut front, std::mem::take(&mut self.inboxes), settings, &intake, &translate);
         let counter = api::http::Counter {
             operations: Arc::clone(office) as _,
             store: Arc::clone(&self.shared),
@@ -384,7 +385,7 @@ impl Base {
         }
         let router = api::http::router(api::http::Parts {
             intake,
-            translate: self.adapters.translate(),
+            translate,
             counter,
             limits: interfaces::http(settings),
         });

@@ -4,7 +4,11 @@
 //! not be. Answers go to the queue the sender names, through the nameless exchange, over a connection and a
 //! channel that carry nothing else: a sender whose queue answers badly harms no other.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,10 +24,10 @@ use uuid::Uuid;
 use super::{
     publisher::{Fate, Parcel, Publisher, Routing},
     tap::Tap,
-    topology::{Topology, short},
+    topology::{OWN, Topology, short},
 };
 use crate::{
-    port::inbox::{Inbox, Letter, Reply, ReplyTo},
+    port::inbox::{Answers, Form, Inbox, Letter, Reply, ReplyTo},
     task::metrics::{AMQP_LETTERS, AMQP_REPLIES, BUS_UNACKNOWLEDGED},
 };
 
@@ -33,14 +37,22 @@ const PREFIXES: [&str; 2] = ["cloudEvents:", "cloudEvents_"];
 /// was there, though it is handed over.
 const DIRECT: &str = "amq.rabbitmq.reply-to.";
 
+/// What was brought and is not done, in the order of the queue.
+type Given = Arc<Mutex<VecDeque<Acker>>>;
+
 /// The queue of one endpoint.
 #[derive(Debug)]
 pub(super) struct Letters {
-    pub(super) tap: Tap,
+    tap: Tap,
+    given: Given,
+    back: Back,
+}
+
+/// The way back of the answers.
+#[derive(Clone, Debug)]
+pub(super) struct Back {
     pub(super) replies: Publisher,
     pub(super) topology: Arc<Topology>,
-    /// Brought, not done yet.
-    pub(super) given: Vec<Acker>,
     /// How long the broker may take for an acknowledgement.
     pub(super) limit: Duration,
 }
@@ -59,9 +71,32 @@ impl Inbox for Letters {
         letters
     }
 
-    async fn done(&mut self, replies: Vec<Reply>) {
-        self.answer(replies).await;
-        let given = std::mem::take(&mut self.given);
+    fn answers(&self) -> Box<dyn Answers> {
+        Box::new(Done { given: Arc::clone(&self.given), back: self.back.clone() })
+    }
+
+    async fn close(&mut self) {
+        lock(&self.given).clear();
+        self.tap.close().await;
+    }
+}
+
+/// Says what is done.
+#[derive(Debug)]
+struct Done {
+    given: Given,
+    back: Back,
+}
+
+#[async_trait]
+impl Answers for Done {
+    async fn done(&mut self, letters: usize, replies: Vec<Reply>) {
+        self.back.answer(replies).await;
+        let given: Vec<_> = {
+            let mut given = lock(&self.given);
+            let count = letters.min(given.len());
+            given.drain(..count).collect()
+        };
         let count = given.len() as u64;
         // Given in order: one word for the last that is still on a channel speaks for those before it.
         let Some(last) = given.into_iter().rev().find(|acker| !acker.poisoned()) else {
@@ -69,26 +104,30 @@ impl Inbox for Letters {
             return;
         };
         let word = last.ack(BasicAckOptions { multiple: true });
-        if !matches!(tokio::time::timeout(self.limit, word).await, Ok(Ok(true))) {
+        if !matches!(tokio::time::timeout(self.back.limit, word).await, Ok(Ok(true))) {
             counter!(BUS_UNACKNOWLEDGED).increment(count);
         }
     }
+}
 
-    async fn close(&mut self) {
-        self.given.clear();
-        self.tap.close().await;
-    }
+fn lock(given: &Given) -> MutexGuard<'_, VecDeque<Acker>> {
+    given.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Letters {
+    pub(super) fn new(tap: Tap, back: Back) -> Self {
+        Self { tap, given: Given::default(), back }
+    }
+
     fn open(&mut self, delivery: Delivery) -> Letter {
-        let Delivery { properties, data, acker, redelivered, .. } = delivery;
+        let Delivery { properties, data, acker, redelivered, routing_key, .. } = delivery;
         let brought = if redelivered { "again" } else { "first" };
         counter!(AMQP_LETTERS, "brought" => brought).increment(1);
-        self.given.push(acker);
+        lock(&self.given).push_back(acker);
         let text = |value: &Option<ShortString>| value.as_ref().map(|text| Box::from(text.as_str()));
         Letter {
             account: text(properties.user_id()),
+            form: if routing_key.as_str().ends_with(OWN) { Form::Own } else { Form::Events },
             media: text(properties.content_type()).unwrap_or_default(),
             attributes: properties.headers().as_ref().map(attributes).unwrap_or_default(),
             body: Bytes::from(data),
@@ -96,7 +135,9 @@ impl Letters {
                 .map(|queue| ReplyTo { queue, correlation: text(properties.correlation_id()) }),
         }
     }
+}
 
+impl Back {
     /// Hands answers over. What could not even be sent is tried once more when the connection is there again.
     async fn answer(&mut self, replies: Vec<Reply>) {
         let (own, mut replies): (Vec<_>, Vec<_>) =

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
-    intake::Letters,
+    intake::{Back, Letters},
     link::{Keeper, Link},
     look::{Attended, Looker},
     outcomes::{Outcomes, Reporters},
@@ -166,13 +166,13 @@ impl RabbitmqBus {
     /// What the systems of each endpoint publish, once each.
     pub fn inboxes(&self) -> Vec<(EndpointId, Box<dyn Inbox>)> {
         let inbox = |(endpoint, replies): (&EndpointId, &Publisher)| {
-            let letters = Letters {
-                tap: self.tap(self.topology.intake_queue(endpoint), self.options.intake.prefetch),
+            let back = Back {
                 replies: replies.clone(),
                 topology: Arc::clone(&self.topology),
-                given: Vec::new(),
                 limit: self.options.publish_timeout,
             };
+            let tap = self.tap(self.topology.intake_queue(endpoint), self.options.intake.prefetch);
+            let letters = Letters::new(tap, back);
             (endpoint.clone(), Box::new(letters) as Box<dyn Inbox>)
         };
         self.replies.iter().map(inbox).collect()

@@ -24,6 +24,9 @@ const OUTCOME_DELIVERIES: u32 = 1_000;
 /// How often what a system published may be brought: only a hub or a connection that ends brings it again.
 const INTAKE_DELIVERIES: u32 = 1_000;
 
+/// What the routing key of an endpoint's own bodies ends with; that of its events is the endpoint's id.
+pub(super) const OWN: &str = ".own";
+
 /// What is declared.
 #[derive(Debug)]
 pub(super) struct Topology {
@@ -110,7 +113,7 @@ impl Topology {
         let channel = connection.create_channel().await.map_err(Error::Broker)?;
         let dead = self.dead();
         for exchange in [self.work(), self.outcome(), dead.clone()] {
-            self.exchange(&channel, exchange).await?;
+            self.exchange(&channel, exchange, ExchangeKind::Direct).await?;
         }
         let mut arguments = quorum(DEAD_LIMIT);
         // Nobody of ours consumes it, and it has no dead letters of its own.
@@ -136,13 +139,14 @@ impl Topology {
         channel.close(200, "declared".into()).await.map_err(Error::Broker)
     }
 
-    /// What systems publish into: one process at a time takes from a queue, so that its order holds.
+    /// What systems publish into: one process at a time takes from a queue, so that its order holds. By topics, since
+    /// of those the broker can hold an account to its own.
     async fn declare_intake(&self, channel: &Channel) -> Result<(), Error> {
         let intake = &self.options.intake;
         if intake.endpoints.is_empty() {
             return Ok(());
         }
-        self.exchange(channel, self.intake()).await?;
+        self.exchange(channel, self.intake(), ExchangeKind::Topic).await?;
         let (dead, deliveries) = (self.dead(), INTAKE_DELIVERIES);
         for endpoint in &intake.endpoints {
             let queue = self.intake_queue(endpoint);
@@ -150,7 +154,9 @@ impl Topology {
             let mut arguments = self.arguments(bounds);
             put(&mut arguments, "x-single-active-consumer", AMQPValue::Boolean(true));
             self.queue(channel, &queue, arguments).await?;
-            self.bind(channel, &queue, &self.intake(), endpoint.as_str()).await?;
+            for key in [endpoint.to_string(), format!("{endpoint}{OWN}")] {
+                self.bind(channel, &queue, &self.intake(), &key).await?;
+            }
         }
         Ok(())
     }
@@ -165,10 +171,10 @@ impl Topology {
         arguments
     }
 
-    async fn exchange(&self, channel: &Channel, name: ShortString) -> Result<(), Error> {
+    async fn exchange(&self, channel: &Channel, name: ShortString, kind: ExchangeKind) -> Result<(), Error> {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let what = format!("exchange '{name}'");
-        let declared = channel.exchange_declare(name, ExchangeKind::Direct, options, FieldTable::default());
+        let declared = channel.exchange_declare(name, kind, options, FieldTable::default());
         declared.await.map_err(|source| self.refused(what, source))
     }
 

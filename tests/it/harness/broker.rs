@@ -124,6 +124,18 @@ impl Broker {
         self.ctl(&["close_all_connections", "--vhost", &self.host, "by a test"]).await;
     }
 
+    /// Closes those of hubs and workers alone.
+    pub(crate) async fn close_connections_of_hubs(&self) {
+        let listed =
+            self.ctl(&["list_connections", "--no-table-headers", "pid", "vhost", "client_properties"]).await;
+        for line in listed.lines() {
+            let columns: Vec<_> = line.split('\t').collect();
+            if columns[1] == self.host && columns[2].contains("\"liandong ") {
+                self.ctl(&["close_connection", columns[0], "by a test"]).await;
+            }
+        }
+    }
+
     /// Stops, starts, kills or restarts the broker.
     pub(crate) async fn operate(&self, what: &str) {
         operate(&[what]).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
     options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -80,11 +80,27 @@ impl Publisher {
 
     /// Publishes bytes with these properties, which the broker must take.
     pub(crate) async fn publish_as(&self, endpoint: &str, body: &[u8], properties: BasicProperties) {
+        let confirm = self.try_publish(endpoint, body, properties).await.unwrap();
+        assert!(confirm.is_ack() && confirm.take_message().is_none(), "not taken by the broker");
+    }
+
+    /// The same where the broker may refuse.
+    pub(crate) async fn try_publish(
+        &self,
+        endpoint: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<Confirmation> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let exchange: ShortString = "liandong.intake".into();
         let publish = self.channel.basic_publish(exchange, endpoint.into(), options, body, properties);
-        let confirm = publish.await.unwrap().await.unwrap();
-        assert!(confirm.is_ack() && confirm.take_message().is_none(), "not taken by the broker");
+        publish.await?.await
+    }
+
+    /// Takes from a queue, where the broker may refuse.
+    pub(crate) async fn try_consume(&self, queue: &str) -> lapin::Result<Consumer> {
+        let options = BasicConsumeOptions::default();
+        self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await
     }
 
     /// The next answer: the number of its message, its media type, and it.

@@ -1,7 +1,12 @@
 //! Intake over AMQP: what systems publish is accepted or refused as over HTTP, and nothing of it is lost, doubled
 //! or overtaken.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod faults;
+mod foreign;
+mod hubs;
+mod rights;
+
+use std::collections::BTreeSet;
 
 use lapin::BasicProperties;
 use serde_json::json;
@@ -20,6 +25,19 @@ const ENDPOINT: &str = "hanbin-spj";
 const QUEUE: &str = "liandong.intake.hanbin-spj";
 const AGAIN: &str = r#"liandong_amqp_letters_total{brought="again"}"#;
 
+/// How its own body becomes a message.
+const IN: &str = r#"
+name = "in"
+[fields]
+"businessKey" = "record.businessKey"
+"decidedAt" = "record.decidedAt"
+"items" = "record.items"
+"subject" = "record.subject"
+"licences" = "record.licences"
+"publicity" = "record.publicity"
+"approvalResult" = "record.approvalResult"
+"#;
+
 struct Stage {
     broker: Broker,
     hub: Hub,
@@ -34,18 +52,26 @@ impl Stage {
 
     /// The same with more said to the hub.
     async fn with(senders: &str, more: impl FnOnce(&mut Hub)) -> Self {
+        let mut stage = Self::unstarted(senders, more).await;
+        stage.hub.start();
+        stage
+    }
+
+    /// The same before it runs.
+    async fn unstarted(senders: &str, more: impl FnOnce(&mut Hub)) -> Self {
         let broker = Broker::new().await;
         let regulator = Department::anywhere().await;
         let on_unknown = "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 3000\n";
+        let mut sending = sends(ENDPOINT, &[BUREAU]);
+        sending[1].1 = IN.to_owned();
         let mut hub = hub_of(&[
-            (ENDPOINT, sends(ENDPOINT, &[BUREAU])),
+            (ENDPOINT, sending),
             ("hanbin-scjg", receives("hanbin-scjg", REGULATOR, &regulator.address(), on_unknown)),
         ]);
         hub.set("bus.backend", "rabbitmq");
         hub.set("bus.senders", senders);
         hub.variable("LIANDONG_AMQP_URL", broker.url());
         more(&mut hub);
-        hub.start();
         Self { broker, hub, regulator }
     }
 
@@ -98,7 +124,7 @@ async fn attributes_may_stand_in_application_properties_under_either_prefix() {
         let message = result(&format!("B-{number}"), "B").to_string();
         system.publish_as(ENDPOINT, message.as_bytes(), properties).await;
         let (answered, _, receipt) = system.answer().await;
-        assert_eq!((answered, receipt.deliveries()), (number, 1));
+        assert_eq!((answered, receipt.deliveries()), (number, 2));
     }
     let replies = r#"liandong_amqp_replies_total{result="taken"}"#;
     stage.hub.until_metric(replies, 2).await;
@@ -139,43 +165,6 @@ async fn what_is_refused_is_refused_with_the_words_of_http_and_kept_in_the_trail
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_takes_only_what_an_account_of_its_endpoint_published() {
-    let broker = Broker::new().await;
-    let user = format!("other-{}", broker.host());
-    broker.ctl(&["add_user", &user, "secret"]).await;
-    let (queues, exchange) = (format!("^{user}\\."), format!("^({user}\\.|liandong\\.intake$)"));
-    broker.ctl(&["set_permissions", "--vhost", broker.host(), &user, &queues, &exchange, &queues]).await;
-    let mut hub =
-        hub_of(&[(ENDPOINT, sends(ENDPOINT, &[BUREAU])), ("second", sends("second", &[REGULATOR]))]);
-    hub.set("bus.backend", "rabbitmq");
-    hub.set("bus.senders", format!(r#"["guest: {ENDPOINT}", "{user}: second"]"#));
-    hub.variable("LIANDONG_AMQP_URL", broker.url());
-    hub.start();
-
-    let mut other =
-        Publisher::with(&broker.url_for(&user, "secret"), &user, &format!("{user}.answers")).await;
-    other.publish(ENDPOINT, &result("E-1", "E"), 1).await;
-    let (_, _, refusal) = other.answer().await;
-    assert_eq!((refusal.status, refusal.code()), (403, "forbidden".to_owned()), "{}", refusal.json());
-
-    let mut system = Publisher::at(&broker).await;
-    let nameless = BasicProperties::default()
-        .with_content_type("application/cloudevents+json".into())
-        .with_reply_to(system.queue.as_str().into())
-        .with_correlation_id("2".into());
-    let body = event(&result("E-2", "E")).to_string();
-    system.publish_as(ENDPOINT, body.as_bytes(), nameless).await;
-    let (_, _, refusal) = system.answer().await;
-    assert_eq!((refusal.status, refusal.code()), (401, "unauthenticated".to_owned()), "{}", refusal.json());
-
-    let refusals = Books::of(&hub).refusals();
-    assert_eq!(refusals.len(), 1, "the sender that is known: {refusals:?}");
-    assert_eq!((&refusals[0]["endpoint"], &refusals[0]["code"]), (&json!("second"), &json!("forbidden")));
-    assert_eq!(hub.get("/v1/deliveries").await, json!([]), "nothing of it was accepted");
-    broker.ctl(&["delete_user", &user]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_can_have_is_counted_and_holds_up_nothing() {
     let stage = Stage::open(GUEST).await;
     let mut system = Publisher::at(&stage.broker).await;
@@ -208,73 +197,8 @@ async fn the_order_of_a_queue_is_the_order_of_acceptance() {
         system.publish(ENDPOINT, &result(key, "G"), number).await;
     }
     let answers = system.answers(COUNT).await;
-    assert!(answers.values().all(|answer| answer.deliveries() == 1));
+    assert!(answers.values().all(|answer| answer.deliveries() == 2));
     assert_eq!(stage.until_arrived(COUNT).await, keys);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_is_killed_or_stopped_neither_loses_nor_doubles_nor_reorders_what_was_published() {
-    const COUNT: usize = 300;
-    const LICENCES: usize = 5;
-    let mut stage = Stage::with(GUEST, |hub| hub.set("bus.intake_prefetch", 20)).await;
-    let mut system = Publisher::at(&stage.broker).await;
-    let licence = |number: usize| format!("H{}", number % LICENCES);
-    for number in 0..COUNT {
-        let licence = licence(number);
-        system.publish(ENDPOINT, &result(&format!("{licence}-{number:03}"), &licence), number).await;
-        match number {
-            80 => stage.hub.kill(),
-            120 | 220 => stage.hub.start(),
-            180 => assert_eq!(stage.hub.stop(), Some(0)),
-            _ => {}
-        }
-    }
-    let arrived = stage.until_arrived(COUNT).await;
-    stage.broker.channel().await.until_count(QUEUE, 0).await;
-    let counts = stage.hub.counts().await;
-    assert_eq!(counts.values().sum::<u64>(), COUNT as u64, "each once: {counts:?}");
-    let mut lanes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for key in &arrived {
-        let (licence, number) = key.split_once('-').unwrap();
-        lanes.entry(licence).or_default().push(number);
-    }
-    assert_eq!(lanes.len(), LICENCES);
-    assert!(lanes.values().all(|numbers| numbers.is_sorted()), "{lanes:?}");
-    // What was answered twice was answered alike; and every message is answered.
-    let answers = system.answers(COUNT).await;
-    let ids: BTreeSet<_> = answers.values().map(crate::harness::sender::Answer::message).collect();
-    assert_eq!(ids.len(), COUNT);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn overload_pauses_intake_and_gives_nothing_back_to_the_queue() {
-    const COUNT: usize = 40;
-    let stage = Stage::with(GUEST, |hub| {
-        hub.set("intake.queue_limit", 1);
-        hub.set("intake.batch_limit", 1);
-    })
-    .await;
-    let mut system = Publisher::at(&stage.broker).await;
-    let books = Books::of(&stage.hub);
-    books.stall();
-    for number in 0..COUNT {
-        let key = format!("J-{number:02}");
-        system.publish(ENDPOINT, &result(&key, &format!("J{}", number % 8)), number).await;
-    }
-    // Its consumer has all of it in hand, and keeps it.
-    stage.broker.channel().await.until_count(QUEUE, 0).await;
-    books.release();
-    let answers = system.answers(COUNT).await;
-    assert!(answers.values().all(|answer| answer.deliveries() == 1), "no refusal for overload");
-    let pauses = format!(r#"liandong_amqp_pauses_total{{endpoint="{ENDPOINT}"}}"#);
-    assert!(stage.hub.metric(&pauses).await > 0, "the hub was never overloaded");
-    assert_eq!(stage.hub.metric(AGAIN).await, 0, "brought again");
-    let arrived = stage.until_arrived(COUNT).await;
-    for lane in 0..8 {
-        let number = |key: &String| key[2..].parse::<usize>().unwrap();
-        let numbers: Vec<_> = arrived.iter().map(number).filter(|number| number % 8 == lane).collect();
-        assert!(numbers.is_sorted() && numbers.len() == COUNT / 8, "{numbers:?}");
-    }
 }
 
 #[test]
@@ -287,4 +211,42 @@ fn senders_without_an_adapter_are_a_fault_of_the_configuration() {
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(said.contains("bus.senders: endpoint 'nowhere' has no adapter"), "{said}");
     assert!(!hub.data().exists(), "something was opened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_departments_own_body_goes_through_its_adapter_as_over_http() {
+    let stage = Stage::open(GUEST).await;
+    let mut system = Publisher::at(&stage.broker).await;
+    let own = format!("{ENDPOINT}.own");
+    let body = result("K-1", "K").to_string();
+    let properties = system.properties(1).with_content_type("application/json".into());
+    system.publish_as(&own, body.as_bytes(), properties).await;
+    let (number, media, answer) = system.answer().await;
+    assert_eq!((number, media.as_str()), (1, "application/json"));
+    let answers = answer.json();
+    assert_eq!(answers[0]["status"], 201, "{answers}");
+    assert_eq!(answers[0]["receipt"]["statement"]["business_key"], "K-1");
+
+    let http = Sender::at(&stage.hub, ENDPOINT);
+    let path = format!("/v1/adapters/{ENDPOINT}");
+    let again = http.post(&path, "application/json", body).await.json();
+    assert_eq!((&again[0]["status"], &again[0]["receipt"]), (&json!(200), &answers[0]["receipt"]));
+    system.publish_as(&own, b"{ no json", system.properties(2)).await;
+    let (_, media, refusal) = system.answer().await;
+    assert_eq!(media, "application/problem+json");
+    assert_eq!(refusal, http.post(&path, "application/json", "{ no json").await);
+    assert_eq!(Books::of(&stage.hub).refusals().len(), 2, "by either way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_nobody_asks_for_is_in_the_trail_and_counted() {
+    let stage = Stage::open(GUEST).await;
+    let system = Publisher::at(&stage.broker).await;
+    let silent = BasicProperties::default().with_user_id("guest".into());
+    system.publish_as(ENDPOINT, b"{}", silent.with_content_type("text/plain".into())).await;
+    stage.hub.until_metric(r#"liandong_amqp_replies_total{result="not_asked"}"#, 1).await;
+    assert_eq!(stage.hub.metric(r#"liandong_messages_refused_total{code="malformed"}"#).await, 1);
+    let refusals = Books::of(&stage.hub).refusals();
+    assert_eq!((&refusals[0]["endpoint"], &refusals[0]["code"]), (&json!(ENDPOINT), &json!("malformed")));
+    stage.broker.channel().await.until_count(QUEUE, 0).await;
 }

@@ -7,14 +7,15 @@ use crate::{
     bus::{
         local::LocalBus,
         rabbitmq::{self, IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
+        split::SplitBus,
     },
     config::{
         environment::Environment,
         settings::{self, Carrier, Settings},
     },
     domain::{id::EndpointId, registry::Flow},
-    engine::desk::Leases,
-    port::{bus::Bus, inbox::Inbox},
+    engine::{Reach, desk::Leases},
+    port::{bus::Bus, inbox::Inbox, mailbox::Post},
     task::Supervisor,
 };
 
@@ -31,6 +32,10 @@ pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Erro
     for endpoint in settings.bus.senders.keys().filter(|endpoint| !speaks(endpoint)) {
         faults.push(format!("bus.senders: endpoint '{endpoint}' has no adapter that lets it send"));
     }
+    let fetching = adapters.mailboxes();
+    for endpoint in settings.bus.mailboxes.keys().filter(|endpoint| !fetching.contains(endpoint)) {
+        faults.push(format!("bus.mailboxes: endpoint '{endpoint}' has no adapter with [outbound.mailbox]"));
+    }
     if faults.is_empty() { Ok(()) } else { Err(Error::Configuration(faults.join("\n"))) }
 }
 
@@ -39,6 +44,8 @@ pub(super) struct Opened {
     pub(super) bus: Arc<dyn Bus>,
     /// What systems publish, by endpoint.
     pub(super) inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
+    /// What systems fetch, and what they answer; none where nobody does.
+    pub(super) mailboxes: Option<(Arc<dyn Post>, Box<dyn Inbox>)>,
 }
 
 /// Whether the broker's address and authority are there and can be read.
@@ -77,11 +84,16 @@ pub(super) async fn open(
     match settings.bus.backend {
         Carrier::Local => {
             let lanes = adapters.queues().into_iter().map(|queue| (queue.endpoint, queue.limit));
-            Ok(Opened { bus: Arc::new(LocalBus::new(lanes)), inboxes: Vec::new() })
+            Ok(Opened { bus: Arc::new(LocalBus::new(lanes)), inboxes: Vec::new(), mailboxes: None })
         }
         Carrier::Rabbitmq => {
             let bus = on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?;
-            Ok(Opened { inboxes: bus.inboxes(), bus: Arc::new(bus) })
+            let (inboxes, mailboxes) = (bus.inboxes(), bus.post().zip(bus.answers()));
+            let here = adapters.queues().into_iter().filter(|queue| queue.reach != Reach::Called);
+            let here: Vec<_> = here.map(|queue| (queue.endpoint, queue.limit)).collect();
+            let stays = here.iter().map(|(endpoint, _)| endpoint.clone()).collect();
+            let here = Arc::new(LocalBus::new(here));
+            Ok(Opened { inboxes, mailboxes, bus: Arc::new(SplitBus::new(here, Arc::new(bus), stays)) })
         }
     }
 }
@@ -111,7 +123,9 @@ fn options(
     role: Role,
 ) -> Result<Options, Error> {
     let authority = bus.authority.as_ref().map(std::fs::read_to_string).transpose();
-    let lanes = adapters.queues().into_iter().map(|queue| Lane {
+    // What a system that connects to this hub, or fetches from a queue, is handed goes out from here.
+    let apart = adapters.queues().into_iter().filter(|queue| queue.reach == Reach::Called);
+    let lanes = apart.map(|queue| Lane {
         limit: bus.work_limit,
         window: u16::try_from(queue.window).unwrap_or(u16::MAX),
         served: match role {
@@ -122,6 +136,10 @@ fn options(
     });
     let senders = match role {
         Role::Hub => bus.senders.keys().cloned().collect(),
+        Role::Worker => Vec::new(),
+    };
+    let mailboxes = match role {
+        Role::Hub => bus.mailboxes.keys().cloned().collect(),
         Role::Worker => Vec::new(),
     };
     Ok(Options {
@@ -135,6 +153,8 @@ fn options(
         delivery_limit: bus.delivery_limit,
         outcome_limit: bus.outcome_limit,
         reporters: bus.workers.clone().into_iter().collect(),
+        mailboxes,
+        mailbox_limit: bus.work_limit,
         intake: IntakeOptions { endpoints: senders, limit: bus.intake_limit, prefetch: bus.intake_prefetch },
         authority: authority.map_err(|error| wrong("authority", &error))?,
     })

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api,
     config::settings::Settings,
-    connector::mailbox::Mailboxes,
+    connector::{handout::Handout, mailbox::Mailboxes},
     domain::id::EndpointId,
     engine::{EndpointPolicy, desk::Desk, world::World},
     evidence::checkpoint::Origin,
@@ -23,6 +23,7 @@ pub(super) struct Checked {
     pub(super) policies: HashMap<EndpointId, EndpointPolicy>,
     pub(super) desk: Arc<Desk>,
     pub(super) mailboxes: Arc<Mailboxes>,
+    pub(super) handout: Arc<Handout>,
     pub(super) certificates: Option<Arc<api::grpc::Certificates>>,
     pub(super) world: World,
     pub(super) origin: Origin,
@@ -37,12 +38,14 @@ impl Checked {
         let policies = adapters.policies(settings)?;
         let desk = Arc::new(Desk::new(policies.clone(), bus::leases(settings)));
         let mailboxes = Arc::new(Mailboxes::new(Arc::clone(&desk) as _, Arc::clone(&outside.clock)));
+        let handout = Arc::new(Handout::new(Arc::clone(&outside.clock)));
         let is_here = |endpoint: &EndpointId| !settings.bus.workers.contains_key(endpoint);
         Ok(Self {
-            outgoing: adapters.outgoing(&outside.clock, &mailboxes, is_here)?,
+            outgoing: adapters.outgoing(&outside.clock, &mailboxes, &handout, is_here)?,
             policies,
             desk,
             mailboxes,
+            handout,
             certificates: interfaces::certificates(settings)?,
             world: load::draft(settings, adapters.endpoints())?,
             origin: load::origin(settings)?,

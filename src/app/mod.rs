@@ -38,10 +38,11 @@ use tokens::Tokens;
 use crate::{
     api::{self, http::Grants},
     config::settings::Settings,
-    connector::mailbox::Mailboxes,
+    connector::{handout::Handout, mailbox::Mailboxes},
     domain::id::EndpointId,
     engine::{
         EndpointPolicy,
+        acknowledge::Acknowledge,
         census::Census,
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
@@ -194,6 +195,9 @@ struct Base {
     certificates: Option<Arc<api::grpc::Certificates>>,
     bus: Arc<dyn Bus>,
     inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
+    /// Of those who fetch their deliveries.
+    answers: Option<Box<dyn Inbox>>,
+    handout: Arc<Handout>,
     transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
@@ -206,7 +210,8 @@ impl Base {
         checked: Checked,
         store: Shelf,
     ) -> Result<Self, Error> {
-        let Checked { adapters, outgoing, policies, desk, mailboxes, certificates, world, origin } = checked;
+        let Checked { adapters, outgoing, policies, desk, mailboxes, handout, certificates, world, origin } =
+            checked;
         let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
@@ -219,11 +224,17 @@ impl Base {
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
-        let bus::Opened { bus, inboxes } =
-            bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let opened = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let bus::Opened { bus, inboxes, mailboxes: fetched } = opened;
+        let answers = fetched.map(|(post, answers)| {
+            handout.open(post, content_key.clone());
+            answers
+        });
         Ok(Self {
             bus,
             inboxes,
+            answers,
+            handout,
             transport,
             desk,
             mailboxes,
@@ -275,8 +286,9 @@ impl Base {
             desk: Arc::clone(&self.desk),
         };
         let core = self.core(settings, settle.clone());
-        let back = self.back(settings, settle);
-        let front = self.front(settings, (http, grpc), (reception, queue), &office).await?;
+        let back = self.back(settings, settle.clone());
+        let acknowledge = Arc::new(Acknowledge { settle });
+        let front = self.front(settings, (http, grpc), (reception, queue), (&office, acknowledge)).await?;
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);
@@ -349,7 +361,7 @@ impl Base {
         settings: &Settings,
         (http, grpc): (TcpListener, Option<TcpListener>),
         (reception, queue): (Reception, Queue),
-        office: &Arc<Office>,
+        (office, acknowledge): (&Arc<Office>, Arc<Acknowledge>),
     ) -> Result<Supervisor, Error> {
         let mut front = Supervisor::new(CancellationToken::new());
         let intake = Arc::new(reception) as Arc<dyn Intake>;
@@ -367,6 +379,16 @@ impl Base {
         self.adapters.receive(&mut front, &intake).await?;
         let translate = self.adapters.translate();
         interfaces::amqp(&mut front, std::mem::take(&mut self.inboxes), settings, &intake, &translate);
+        if let Some(answers) = self.answers.take() {
+            let counter = api::amqp::mailbox::Counter {
+                tickets: Arc::clone(&self.handout) as _,
+                acknowledgements: Arc::clone(&acknowledge) as _,
+                recipients: Arc::new(settings.bus.mailboxes.clone()),
+            };
+            let batch = settings.intake.batch_limit;
+            let answering = api::amqp::mailbox::run(counter, answers, batch, front.token().clone());
+            front.spawn("answers of those who fetch", answering);
+        }
         let counter = api::http::Counter {
             operations: Arc::clone(office) as _,
             store: Arc::clone(&self.shared),
@@ -377,6 +399,7 @@ impl Base {
                 intake: Arc::clone(&intake),
                 counter: counter.clone(),
                 mailboxes: Arc::clone(&self.mailboxes) as _,
+                acknowledgements: acknowledge,
                 health: self.readiness(&front),
                 certificates: self.certificates.clone(),
                 limits: interfaces::grpc(settings),

@@ -37,6 +37,10 @@ pub trait Answers: fmt::Debug + Send {
 pub struct Letter {
     /// The account that published it, which the broker vouches for; none when the sender did not say it.
     pub account: Option<Box<str>>,
+    /// Routing key that it was published with.
+    pub key: Box<str>,
+    /// What the sender tells its answers apart by, or what it answers.
+    pub correlation: Option<Box<str>>,
     /// How it is to be read.
     pub form: Form,
     /// Media type of the body; empty when it is not said.

@@ -101,7 +101,7 @@ impl<'a> Trial<'a> {
             topology,
             user: options.nodes.user(),
             channel: confirming(connection).await?,
-            answers: !options.intake.endpoints.is_empty(),
+            answers: options.replies(),
             queue: name("check"),
             full: name("full"),
             dead: name("dead"),

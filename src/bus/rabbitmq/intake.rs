@@ -127,6 +127,8 @@ impl Letters {
         let text = |value: &Option<ShortString>| value.as_ref().map(|text| Box::from(text.as_str()));
         Letter {
             account: text(properties.user_id()),
+            key: routing_key.as_str().into(),
+            correlation: text(properties.correlation_id()),
             form: if routing_key.as_str().ends_with(OWN) { Form::Own } else { Form::Events },
             media: text(properties.content_type()).unwrap_or_default(),
             attributes: properties.headers().as_ref().map(attributes).unwrap_or_default(),
@@ -179,7 +181,9 @@ fn parcel(reply: &Reply) -> Parcel {
         key: short(&reply.to.queue),
         id: Uuid::new_v4().to_string(),
         body: reply.body.to_vec(),
-        media: reply.media,
+        media: reply.media.into(),
+        expiration: None,
+        headers: None,
         correlation: reply.to.correlation.as_deref().map(short),
         routing: if reply.to.queue.starts_with(DIRECT) { Routing::Unsaid } else { Routing::Mandatory },
     }

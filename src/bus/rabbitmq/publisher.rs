@@ -11,7 +11,7 @@ use futures::{future::BoxFuture, poll};
 use lapin::{
     BasicProperties, Channel, Confirmation, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::ShortString,
+    types::{FieldTable, ShortString},
 };
 use metrics::{counter, histogram};
 use tokio::{
@@ -42,9 +42,12 @@ pub(super) struct Parcel {
     pub(super) id: String,
     pub(super) body: Vec<u8>,
     /// Media type of the body.
-    pub(super) media: &'static str,
+    pub(super) media: ShortString,
     pub(super) correlation: Option<ShortString>,
     pub(super) routing: Routing,
+    /// Milliseconds after which it leaves its queue.
+    pub(super) expiration: Option<ShortString>,
+    pub(super) headers: Option<FieldTable>,
 }
 
 /// Whether a parcel that no queue gets comes back.
@@ -59,7 +62,16 @@ pub(super) enum Routing {
 impl Parcel {
     /// JSON that must reach a queue.
     pub(super) fn json(key: ShortString, id: String, body: Vec<u8>) -> Self {
-        Self { key, id, body, media: "application/json", correlation: None, routing: Routing::Mandatory }
+        Self {
+            key,
+            id,
+            body,
+            media: "application/json".into(),
+            correlation: None,
+            routing: Routing::Mandatory,
+            expiration: None,
+            headers: None,
+        }
     }
 }
 
@@ -321,12 +333,20 @@ impl Owner {
         parcel: &'a Parcel,
     ) -> BoxFuture<'a, lapin::Result<PublisherConfirm>> {
         let properties = BasicProperties::default()
-            .with_content_type(parcel.media.into())
+            .with_content_type(parcel.media.clone())
             .with_delivery_mode(PERSISTENT)
             .with_message_id(short(&parcel.id))
             .with_user_id(self.user.clone());
         let properties = match &parcel.correlation {
             Some(correlation) => properties.with_correlation_id(correlation.clone()),
+            None => properties,
+        };
+        let properties = match &parcel.expiration {
+            Some(expiration) => properties.with_expiration(expiration.clone()),
+            None => properties,
+        };
+        let properties = match &parcel.headers {
+            Some(headers) => properties.with_headers(headers.clone()),
             None => properties,
         };
         let mandatory = parcel.routing == Routing::Mandatory;

@@ -27,6 +27,9 @@ const INTAKE_DELIVERIES: u32 = 1_000;
 /// What the routing key of an endpoint's own bodies ends with; that of its events is the endpoint's id.
 pub(super) const OWN: &str = ".own";
 
+/// Binding of a topic exchange to whatever comes.
+const EVERY_KEY: &str = "#";
+
 /// What is declared.
 #[derive(Debug)]
 pub(super) struct Topology {
@@ -50,7 +53,8 @@ impl Topology {
         let topology = Self { options: Arc::clone(options) };
         let work = options.lanes.iter().map(|lane| topology.work_queue_name(&lane.endpoint));
         let intake = options.intake.endpoints.iter().map(|endpoint| topology.intake_queue_name(endpoint));
-        for name in work.chain(intake) {
+        let mailboxes = options.mailboxes.iter().map(|endpoint| topology.mailbox_queue_name(endpoint));
+        for name in work.chain(intake).chain(mailboxes) {
             if name.len() > NAME_BYTES {
                 return Err(Error::Name { name, limit: NAME_BYTES });
             }
@@ -83,6 +87,21 @@ impl Topology {
         short(&self.intake_queue_name(endpoint))
     }
 
+    /// Exchange of what recipients fetch, by endpoint.
+    pub(super) fn mailbox(&self) -> ShortString {
+        self.name("mailbox")
+    }
+
+    /// Queue that an endpoint's systems fetch from.
+    pub(super) fn mailbox_queue(&self, endpoint: &EndpointId) -> ShortString {
+        short(&self.mailbox_queue_name(endpoint))
+    }
+
+    /// Exchange and queue of what recipients answer.
+    pub(super) fn answer(&self) -> ShortString {
+        self.name("answer")
+    }
+
     /// Whether a queue of this name is the hub's own.
     pub(super) fn is_own(&self, queue: &str) -> bool {
         queue.strip_prefix(&*self.options.prefix).is_some_and(|rest| rest.starts_with('.'))
@@ -99,6 +118,10 @@ impl Topology {
 
     fn work_queue_name(&self, endpoint: &EndpointId) -> String {
         format!("{}.work.{endpoint}", self.options.prefix)
+    }
+
+    fn mailbox_queue_name(&self, endpoint: &EndpointId) -> String {
+        format!("{}.mailbox.{endpoint}", self.options.prefix)
     }
 
     fn intake_queue_name(&self, endpoint: &EndpointId) -> String {
@@ -136,6 +159,7 @@ impl Topology {
             self.bind(&channel, &queue, &self.work(), lane.endpoint.as_str()).await?;
         }
         self.declare_intake(&channel).await?;
+        self.declare_mailboxes(&channel).await?;
         channel.close(200, "declared".into()).await.map_err(Error::Broker)
     }
 
@@ -159,6 +183,31 @@ impl Topology {
             }
         }
         Ok(())
+    }
+
+    /// What recipients fetch, and what they answer. Copies that expire are gone: dead letters are none of them.
+    async fn declare_mailboxes(&self, channel: &Channel) -> Result<(), Error> {
+        if self.options.mailboxes.is_empty() {
+            return Ok(());
+        }
+        self.exchange(channel, self.mailbox(), ExchangeKind::Direct).await?;
+        for endpoint in &self.options.mailboxes {
+            let queue = self.mailbox_queue(endpoint);
+            let mut arguments = quorum(self.options.mailbox_limit);
+            let deliveries = i64::from(self.options.delivery_limit);
+            put(&mut arguments, "x-delivery-limit", AMQPValue::LongLongInt(deliveries));
+            self.queue(channel, &queue, arguments).await?;
+            self.bind(channel, &queue, &self.mailbox(), endpoint.as_str()).await?;
+        }
+        let (answer, dead) = (self.answer(), self.dead());
+        self.exchange(channel, answer.clone(), ExchangeKind::Topic).await?;
+        let bounds = Bounds {
+            limit: self.options.outcome_limit,
+            deliveries: OUTCOME_DELIVERIES,
+            dead_key: dead.as_str(),
+        };
+        self.queue(channel, &answer, self.arguments(bounds)).await?;
+        self.bind(channel, &answer, &answer, EVERY_KEY).await
     }
 
     /// The arguments of a queue that loses nothing.
@@ -207,7 +256,7 @@ impl Topology {
         let account = self.options.nodes.user().to_owned();
         let prefix = self.options.prefix.replace('.', "\\.");
         let needs = match self.options.role {
-            Role::Hub if self.options.intake.endpoints.is_empty() => {
+            Role::Hub if !self.options.replies() => {
                 format!("configure, write and read permission on ^{prefix}\\.")
             }
             Role::Hub => format!(

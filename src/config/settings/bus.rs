@@ -47,6 +47,8 @@ pub struct Bus {
     pub intake_limit: usize,
     /// Messages of one such endpoint that are fetched before any is accepted.
     pub intake_prefetch: u16,
+    /// Endpoints whose systems fetch their deliveries, and the broker accounts that may answer for each.
+    pub mailboxes: Accounts,
 }
 
 /// Broker accounts by endpoint.
@@ -83,6 +85,7 @@ impl Check {
             delivery_limit: self.number(&raw.delivery_limit, 1..=1000),
             workers: self.accounts(&raw.workers, &raw.backend),
             senders: self.accounts(&raw.senders, &raw.backend),
+            mailboxes: self.accounts(&raw.mailboxes, &raw.backend),
             intake_limit: self.number(&raw.intake_limit, LIMIT),
             intake_prefetch: self.number(&raw.intake_prefetch, 1..=10_000),
         }

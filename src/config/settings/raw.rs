@@ -66,6 +66,7 @@ sections! {
         delivery_limit: i64,
         workers: Vec<String>,
         senders: Vec<String>,
+        mailboxes: Vec<String>,
         intake_limit: i64,
         intake_prefetch: i64,
     }

@@ -206,10 +206,12 @@ fn senders_without_an_adapter_are_a_fault_of_the_configuration() {
     let mut hub = hub_of(&[(ENDPOINT, sends(ENDPOINT, &[BUREAU]))]);
     hub.set("bus.backend", "rabbitmq");
     hub.set("bus.senders", r#"["north: nowhere"]"#);
-    let output = hub.run(&["serve"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(64), "{said}");
-    assert!(said.contains("bus.senders: endpoint 'nowhere' has no adapter"), "{said}");
+    for command in ["serve", "check"] {
+        let output = hub.run(&[command]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{command}: {said}");
+        assert!(said.contains("bus.senders: endpoint 'nowhere' has no adapter"), "{command}: {said}");
+    }
     assert!(!hub.data().exists(), "something was opened");
 }
 

@@ -94,6 +94,8 @@ impl Broker {
             delivery_limit: 20,
             outcome_limit: 10_000,
             reporters: std::collections::HashMap::new(),
+            mailboxes: Vec::new(),
+            mailbox_limit: 1_000,
             intake: IntakeOptions::default(),
             authority: None,
         }

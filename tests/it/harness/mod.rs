@@ -9,6 +9,7 @@ pub(crate) mod database;
 pub(crate) mod department;
 pub(crate) mod disk;
 pub(crate) mod drop_box;
+pub(crate) mod fetcher;
 pub(crate) mod front;
 pub(crate) mod hub;
 pub(crate) mod line;

@@ -6,6 +6,8 @@
 //! given back to the queue, and nothing overtakes it. The answer is the one of HTTP: the receipt as it is
 //! stored, or problem details.
 
+pub mod mailbox;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -43,8 +45,8 @@ const JSON: &str = "application/json";
 /// Media type of a refusal.
 const PROBLEM: &str = "application/problem+json";
 
-/// Which accounts of the broker publish for each endpoint.
-pub type Senders = BTreeMap<EndpointId, BTreeSet<Box<str>>>;
+/// Which accounts of the broker speak for each endpoint.
+pub type Accounts = BTreeMap<EndpointId, BTreeSet<Box<str>>>;
 
 /// Reads and hands in what is published for one endpoint.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ pub struct Desk {
     /// Reads departments' own bodies.
     pub translate: Arc<dyn Translate>,
     /// Who may send, for every endpoint.
-    pub senders: Arc<Senders>,
+    pub senders: Arc<Accounts>,
     /// Bounds of one letter.
     pub limits: Limits,
 }

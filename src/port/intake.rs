@@ -109,6 +109,8 @@ pub enum Code {
     Classified,
     /// The adapter's mapping failed.
     Unmapped,
+    /// The store takes others, but not this one: a fault of the hub's own, for a person.
+    Unstorable,
     /// Try again later: a limit of the hub is reached.
     Overloaded,
     /// Try again later: the store cannot take it now.
@@ -133,6 +135,7 @@ impl Code {
             Self::Stale => "stale",
             Self::Classified => "classified",
             Self::Unmapped => "unmapped",
+            Self::Unstorable => "unstorable",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
         }

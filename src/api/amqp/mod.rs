@@ -262,3 +262,6 @@ impl Opened {
 fn refused(refusal: Refusal) -> (&'static str, Bytes) {
     (PROBLEM, Problem::from(refusal).body().to_string().into())
 }
+
+#[cfg(test)]
+mod tests;

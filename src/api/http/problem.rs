@@ -80,6 +80,7 @@ fn status(code: Code) -> (StatusCode, &'static str) {
         Code::Stale => (StatusCode::CONFLICT, "版本已过时"),
         Code::Classified => (StatusCode::UNPROCESSABLE_ENTITY, "涉密内容不得进入本系统"),
         Code::Unmapped => (StatusCode::UNPROCESSABLE_ENTITY, "字段映射失败"),
+        Code::Unstorable => (StatusCode::INTERNAL_SERVER_ERROR, "系统无法存储该报文"),
         Code::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "系统繁忙，请稍后重发"),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "系统暂不可用，请稍后重发"),
     }

@@ -121,7 +121,7 @@ impl Committer {
             Verdict::Unstorable { why } => {
                 tracing::error!(message = %id, %why, "message could not be stored");
                 Answer::Refused(Refusal::new(
-                    Code::Unavailable,
+                    Code::Unstorable,
                     "the hub could not store this message, its operators are told; nothing was changed",
                 ))
             }

@@ -63,7 +63,7 @@ impl Stage {
         let regulator = Department::anywhere().await;
         let on_unknown = "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 3000\n";
         let mut sending = sends(ENDPOINT, &[BUREAU]);
-        sending[1].1 = IN.to_owned();
+        IN.clone_into(&mut sending[1].1);
         let mut hub = hub_of(&[
             (ENDPOINT, sending),
             ("hanbin-scjg", receives("hanbin-scjg", REGULATOR, &regulator.address(), on_unknown)),

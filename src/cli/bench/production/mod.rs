@@ -84,12 +84,11 @@ impl Run<'_> {
         let messages = count(self.arguments.messages);
         let of = format!("{number}/{} x{}", self.arguments.rounds, fan_out.deliveries());
         (self.say)(["送达", "delivered"], &of);
-        let (delivered, over_http) = match self.place.broker() {
-            None => (self.delivered(Intake::Http, fan_out, messages).await?, None),
-            Some(_) => {
-                let over_http = self.delivered(Intake::Http, fan_out, messages).await?;
-                (self.delivered(Intake::Amqp, fan_out, messages).await?, Some(over_http))
-            }
+        let over_http = self.delivered(Intake::Http, fan_out, messages).await?;
+        let (delivered, over_http) = if self.place.broker().is_some() {
+            (self.delivered(Intake::Amqp, fan_out, messages).await?, Some(over_http))
+        } else {
+            (over_http, None)
         };
         (self.say)(["直接写库", "rows straight to PostgreSQL"], &of);
         let written = rows::write_again(self.place.database()).await?;

@@ -1,7 +1,10 @@
-//! The interfaces: HTTP and gRPC with intake, look-ups and operations, mailboxes, and the admin port with probes
-//! and metrics.
+//! The interfaces: HTTP and gRPC with intake, look-ups and operations, mailboxes, intake over AMQP, and the admin
+//! port with probes and metrics.
 
 pub mod admin;
+pub mod amqp;
+mod answer;
+pub mod events;
 pub mod grpc;
 pub mod http;
 

@@ -1,6 +1,10 @@
 //! The adapters of this hub: loaded, compiled, and set to work.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -10,9 +14,9 @@ use crate::{
         adapter::{self as config, OutboundConnector, Receipts},
         environment::Environment,
         fault::{Fault as FileFault, Faults},
-        settings::{Carrier, Settings},
+        settings::Settings,
     },
-    connector::{build, file_drop::inbound::DropFolder, mailbox::Mailboxes},
+    connector::{build, file_drop::inbound::DropFolder, handout::Handout, mailbox::Mailboxes},
     domain::{
         fault::Fault,
         id::EndpointId,
@@ -39,6 +43,8 @@ pub(super) struct Adapters {
     all: Arc<worker::Adapters>,
     environment: Environment,
     window_default: usize,
+    /// Endpoints with a mailbox that is a queue of the broker.
+    fetching: BTreeSet<EndpointId>,
 }
 
 /// An adapter with its connectors.
@@ -57,6 +63,8 @@ pub(super) struct Queue {
     pub(super) limit: usize,
     /// Attempts at once.
     pub(super) window: usize,
+    /// Who calls whom.
+    pub(super) reach: Reach,
 }
 
 /// Loads and compiles every adapter; all faults at once.
@@ -67,6 +75,7 @@ pub(super) fn load(settings: &Settings, environment: &Environment) -> Result<Ada
         all: Arc::new(worker::Adapters::new(compile(root, adapters)?)),
         environment: environment.clone(),
         window_default: settings.dispatch.window_default,
+        fetching: settings.bus.mailboxes.keys().cloned().collect(),
     })
 }
 
@@ -101,7 +110,12 @@ impl Adapters {
         let receiving = self.all.all().into_iter().filter(|adapter| adapter.config().outbound.is_some());
         let queue = |adapter: Arc<Adapter>| {
             let window = self.window(&adapter);
-            Queue { endpoint: adapter.endpoint().clone(), limit: adapter.limits().queue.max(window), window }
+            Queue {
+                endpoint: adapter.endpoint().clone(),
+                limit: adapter.limits().queue.max(window),
+                window,
+                reach: self.reach(&adapter),
+            }
         };
         receiving.map(queue).collect()
     }
@@ -121,7 +135,10 @@ impl Adapters {
         self.all
             .all()
             .iter()
-            .map(|adapter| Ok((adapter.endpoint().clone(), policy(adapter.config(), settings)?)))
+            .map(|adapter| {
+                let policy = policy(adapter.config(), settings, self.reach(adapter))?;
+                Ok((adapter.endpoint().clone(), policy))
+            })
             .collect()
     }
 
@@ -136,11 +153,17 @@ impl Adapters {
         &self,
         clock: &Arc<dyn Clock>,
         mailboxes: &Mailboxes,
+        handout: &Arc<Handout>,
         is_here: impl Fn(&EndpointId) -> bool,
     ) -> Result<Vec<Outgoing>, Error> {
         let (mut outgoing, mut faults) = (Vec::new(), Vec::new());
         for adapter in self.all.all().into_iter().filter(|adapter| is_here(adapter.endpoint())) {
-            let mailbox = || mailboxes.connector(adapter.endpoint(), self.window(&adapter));
+            let mailbox = || match self.reach(&adapter) {
+                Reach::Fetches => handout.connector(adapter.endpoint(), adapter.version()),
+                Reach::Called | Reach::Connects => {
+                    mailboxes.connector(adapter.endpoint(), self.window(&adapter))
+                }
+            };
             match build::outgoing(adapter.config(), adapter.extension(), &self.environment, clock, &mailbox) {
                 Ok(Some(connectors)) => outgoing.push(Outgoing { adapter, connectors }),
                 Ok(None) => {}
@@ -150,19 +173,36 @@ impl Adapters {
         if faults.is_empty() { Ok(outgoing) } else { Err(Error::Configuration(faults.join("\n"))) }
     }
 
-    /// Mailboxes are of use only where systems can connect, and where what a hub claimed stays with it: over a
-    /// broker it may come to a hub to which the system is not connected.
+    fn reach(&self, adapter: &Adapter) -> Reach {
+        match adapter.config().outbound.as_ref().map(|outbound| &outbound.connector) {
+            Some(OutboundConnector::Mailbox) if self.fetching.contains(adapter.endpoint()) => Reach::Fetches,
+            Some(OutboundConnector::Mailbox) => Reach::Connects,
+            _ => Reach::Called,
+        }
+    }
+
+    /// Endpoints with a mailbox.
+    pub(super) fn mailboxes(&self) -> Vec<EndpointId> {
+        let queues = self.queues().into_iter().filter(|queue| queue.reach != Reach::Called);
+        queues.map(|queue| queue.endpoint).collect()
+    }
+
+    /// Mailboxes are of use only where systems can connect, which is to a hub.
     pub(super) fn check_mailboxes(&self, settings: &Settings) -> Result<(), Error> {
-        let because = match (settings.bus.backend, settings.grpc.listen) {
-            (Carrier::Rabbitmq, _) => "mailboxes need bus.backend = \"local\"",
-            (Carrier::Local, None) => "grpc.listen is empty",
-            (Carrier::Local, Some(_)) => return Ok(()),
+        let fault = |endpoint: EndpointId| {
+            if settings.bus.workers.contains_key(&endpoint) {
+                Some(format!(
+                    "endpoint {endpoint}: has a mailbox, which hubs serve; take it out of bus.workers"
+                ))
+            } else if settings.grpc.listen.is_none() && !self.fetching.contains(&endpoint) {
+                Some(format!(
+                    "endpoint {endpoint}: has a mailbox, but grpc.listen is empty and bus.mailboxes does not name it"
+                ))
+            } else {
+                None
+            }
         };
-        let all = self.all.all();
-        let has_mailbox = all.iter().filter(|adapter| connects(adapter.config()));
-        let faults: Vec<_> = has_mailbox
-            .map(|adapter| format!("endpoint {}: has a mailbox, but {because}", adapter.endpoint()))
-            .collect();
+        let faults: Vec<_> = self.mailboxes().into_iter().filter_map(fault).collect();
         if faults.is_empty() { Ok(()) } else { Err(Error::Configuration(faults.join("\n"))) }
     }
 
@@ -232,12 +272,7 @@ fn endpoint(adapter: &config::Adapter) -> Vec<Endpoint> {
     }
 }
 
-fn connects(adapter: &config::Adapter) -> bool {
-    let connector = adapter.outbound.as_ref().map(|outbound| &outbound.connector);
-    matches!(connector, Some(OutboundConnector::Mailbox))
-}
-
-fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPolicy, Error> {
+fn policy(adapter: &config::Adapter, settings: &Settings, reach: Reach) -> Result<EndpointPolicy, Error> {
     let own = settings.retry.numbers();
     let numbers = retry::Numbers {
         first_ms: adapter.retry.first_ms.unwrap_or(own.first_ms),
@@ -259,7 +294,7 @@ fn policy(adapter: &config::Adapter, settings: &Settings) -> Result<EndpointPoli
             pause_ms: adapter.breaker.pause_ms.unwrap_or(settings.breaker.pause_ms),
         },
         on_unknown: adapter.outbound.as_ref().map(|outbound| outbound.on_unknown).unwrap_or_default(),
-        reach: if connects(adapter) { Reach::Connects } else { Reach::Called },
+        reach,
     })
 }
 
@@ -329,7 +364,12 @@ mod tests {
         let policies = adapters.policies(&settings).unwrap();
         let window = |endpoint: &str| policies[&EndpointId::from(endpoint)].window;
         assert_eq!((window("says"), window("silent")), (3, 7));
-        let queue = |endpoint: &str, window| Queue { endpoint: endpoint.into(), limit: window, window };
+        let queue = |endpoint: &str, window| Queue {
+            endpoint: endpoint.into(),
+            limit: window,
+            window,
+            reach: Reach::Called,
+        };
         assert_eq!(adapters.queues(), [queue("says", 3), queue("silent", 7)]);
         let windows: Vec<_> = adapters.all.all().iter().map(|adapter| adapters.window(adapter)).collect();
         assert_eq!(windows, [3, 7]);

@@ -19,7 +19,7 @@ use crate::{
     api::{self, admin::Health},
     bus::rabbitmq::{RabbitmqBus, Role},
     config::settings::Settings,
-    connector::mailbox::Mailboxes,
+    connector::{handout::Handout, mailbox::Mailboxes},
     domain::id::EndpointId,
     engine::desk::Desk,
     port::bus::Bus,
@@ -55,10 +55,15 @@ impl Attached {
                 "paths.adapters: no adapter in {folder} sends to a system"
             )));
         }
-        adapters.check_mailboxes(settings)?;
+        if let Some(endpoint) = adapters.mailboxes().first() {
+            return Err(Error::Configuration(format!(
+                "endpoint {endpoint}: has a mailbox, which hubs serve; a worker's paths.adapters must not have it"
+            )));
+        }
         let desk = Arc::new(Desk::new(HashMap::new(), bus::leases(settings)));
         let mailboxes = Mailboxes::new(desk, Arc::clone(&outside.clock));
-        let outgoing = adapters.outgoing(&outside.clock, &mailboxes, |_| true)?;
+        let handout = Arc::new(Handout::new(Arc::clone(&outside.clock)));
+        let outgoing = adapters.outgoing(&outside.clock, &mailboxes, &handout, |_| true)?;
         let listener = bind(settings.admin.listen).await?;
         let admin = address(&listener, settings.admin.listen);
         let mut transport = Supervisor::new(CancellationToken::new());

@@ -6,15 +6,16 @@ use super::{Error, adapters::Adapters, setup};
 use crate::{
     bus::{
         local::LocalBus,
-        rabbitmq::{self, Lane, Nodes, Options, RabbitmqBus, Role, Served},
+        rabbitmq::{self, IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
+        split::SplitBus,
     },
     config::{
         environment::Environment,
         settings::{self, Carrier, Settings},
     },
-    domain::id::EndpointId,
-    engine::desk::Leases,
-    port::bus::Bus,
+    domain::{id::EndpointId, registry::Flow},
+    engine::{Reach, desk::Leases},
+    port::{bus::Bus, inbox::Inbox, mailbox::Post},
     task::Supervisor,
 };
 
@@ -22,13 +23,29 @@ use crate::{
 pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Error> {
     let queues = adapters.queues();
     let is_known = |endpoint: &EndpointId| queues.iter().any(|queue| queue.endpoint == *endpoint);
-    match settings.bus.workers.keys().find(|endpoint| !is_known(endpoint)) {
-        None => Ok(()),
-        Some(endpoint) => {
-            let text = format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it");
-            Err(Error::Configuration(text))
-        }
+    let mut faults = Vec::new();
+    for endpoint in settings.bus.workers.keys().filter(|endpoint| !is_known(endpoint)) {
+        faults.push(format!("bus.workers: endpoint '{endpoint}' has no adapter that sends to it"));
     }
+    let endpoints = adapters.endpoints();
+    let speaks = |id: &EndpointId| endpoints.iter().any(|it| it.id == *id && it.flow != Flow::Receives);
+    for endpoint in settings.bus.senders.keys().filter(|endpoint| !speaks(endpoint)) {
+        faults.push(format!("bus.senders: endpoint '{endpoint}' has no adapter that lets it send"));
+    }
+    let fetching = adapters.mailboxes();
+    for endpoint in settings.bus.mailboxes.keys().filter(|endpoint| !fetching.contains(endpoint)) {
+        faults.push(format!("bus.mailboxes: endpoint '{endpoint}' has no adapter with [outbound.mailbox]"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Configuration(faults.join("\n"))) }
+}
+
+/// The bus of a hub.
+pub(super) struct Opened {
+    pub(super) bus: Arc<dyn Bus>,
+    /// What systems publish, by endpoint.
+    pub(super) inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
+    /// What systems fetch, and what they answer; none where nobody does.
+    pub(super) mailboxes: Option<(Arc<dyn Post>, Box<dyn Inbox>)>,
 }
 
 /// Whether the broker's address and authority are there and can be read.
@@ -63,14 +80,20 @@ pub(super) async fn open(
     adapters: &Adapters,
     environment: &Environment,
     tasks: &mut Supervisor,
-) -> Result<Arc<dyn Bus>, Error> {
+) -> Result<Opened, Error> {
     match settings.bus.backend {
         Carrier::Local => {
             let lanes = adapters.queues().into_iter().map(|queue| (queue.endpoint, queue.limit));
-            Ok(Arc::new(LocalBus::new(lanes)))
+            Ok(Opened { bus: Arc::new(LocalBus::new(lanes)), inboxes: Vec::new(), mailboxes: None })
         }
         Carrier::Rabbitmq => {
-            Ok(Arc::new(on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?))
+            let bus = on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?;
+            let (inboxes, mailboxes) = (bus.inboxes(), bus.post().zip(bus.answers()));
+            let here = adapters.queues().into_iter().filter(|queue| queue.reach != Reach::Called);
+            let here: Vec<_> = here.map(|queue| (queue.endpoint, queue.limit)).collect();
+            let stays = here.iter().map(|(endpoint, _)| endpoint.clone()).collect();
+            let here = Arc::new(LocalBus::new(here));
+            Ok(Opened { inboxes, mailboxes, bus: Arc::new(SplitBus::new(here, Arc::new(bus), stays)) })
         }
     }
 }
@@ -100,7 +123,9 @@ fn options(
     role: Role,
 ) -> Result<Options, Error> {
     let authority = bus.authority.as_ref().map(std::fs::read_to_string).transpose();
-    let lanes = adapters.queues().into_iter().map(|queue| Lane {
+    // What a system that connects to this hub, or fetches from a queue, is handed goes out from here.
+    let apart = adapters.queues().into_iter().filter(|queue| queue.reach == Reach::Called);
+    let lanes = apart.map(|queue| Lane {
         limit: bus.work_limit,
         window: u16::try_from(queue.window).unwrap_or(u16::MAX),
         served: match role {
@@ -109,6 +134,14 @@ fn options(
         },
         endpoint: queue.endpoint,
     });
+    let senders = match role {
+        Role::Hub => bus.senders.keys().cloned().collect(),
+        Role::Worker => Vec::new(),
+    };
+    let mailboxes = match role {
+        Role::Hub => bus.mailboxes.keys().cloned().collect(),
+        Role::Worker => Vec::new(),
+    };
     Ok(Options {
         nodes: nodes(bus, environment)?,
         prefix: bus.prefix.clone(),
@@ -120,6 +153,9 @@ fn options(
         delivery_limit: bus.delivery_limit,
         outcome_limit: bus.outcome_limit,
         reporters: bus.workers.clone().into_iter().collect(),
+        mailboxes,
+        mailbox_limit: bus.work_limit,
+        intake: IntakeOptions { endpoints: senders, limit: bus.intake_limit, prefetch: bus.intake_prefetch },
         authority: authority.map_err(|error| wrong("authority", &error))?,
     })
 }

@@ -7,6 +7,7 @@
 mod adapters;
 mod attach;
 pub mod bus;
+mod checked;
 pub mod counter;
 mod error;
 mod health;
@@ -29,6 +30,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use checked::Checked;
 use error::{bind, setup};
 use shelf::{Opening, Shelf};
 use tokens::Tokens;
@@ -36,10 +38,11 @@ use tokens::Tokens;
 use crate::{
     api::{self, http::Grants},
     config::settings::Settings,
-    connector::mailbox::Mailboxes,
+    connector::{handout::Handout, mailbox::Mailboxes},
     domain::id::EndpointId,
     engine::{
         EndpointPolicy,
+        acknowledge::Acknowledge,
         census::Census,
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
@@ -49,10 +52,10 @@ use crate::{
         seal::Sealer,
         settle::Settle,
         trail::{self, About},
-        world::{World, Worlds},
+        world::Worlds,
     },
     evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
-    port::{bus::Bus, intake::Intake, store::Store},
+    port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
 
@@ -176,41 +179,6 @@ fn tolerate(drained: Result<(), task::Error>, what: &'static str) -> Result<(), 
     }
 }
 
-/// All that configuration says, read and found in order before anything is opened.
-struct Checked {
-    adapters: adapters::Adapters,
-    outgoing: Vec<adapters::Outgoing>,
-    policies: HashMap<EndpointId, EndpointPolicy>,
-    desk: Arc<Desk>,
-    mailboxes: Arc<Mailboxes>,
-    certificates: Option<Arc<api::grpc::Certificates>>,
-    world: World,
-    origin: Origin,
-}
-
-impl Checked {
-    fn new(settings: &Settings, outside: &Outside) -> Result<Self, Error> {
-        let adapters = adapters::load(settings, &outside.environment)?;
-        load::key_file(settings)?;
-        bus::check(settings, &adapters)?;
-        adapters.check_mailboxes(settings)?;
-        let policies = adapters.policies(settings)?;
-        let desk = Arc::new(Desk::new(policies.clone(), bus::leases(settings)));
-        let mailboxes = Arc::new(Mailboxes::new(Arc::clone(&desk) as _, Arc::clone(&outside.clock)));
-        let is_here = |endpoint: &EndpointId| !settings.bus.workers.contains_key(endpoint);
-        Ok(Self {
-            outgoing: adapters.outgoing(&outside.clock, &mailboxes, is_here)?,
-            policies,
-            desk,
-            mailboxes,
-            certificates: interfaces::certificates(settings)?,
-            world: load::draft(settings, adapters.endpoints())?,
-            origin: load::origin(settings)?,
-            adapters,
-        })
-    }
-}
-
 /// What everything else is built on.
 struct Base {
     store: Shelf,
@@ -226,6 +194,10 @@ struct Base {
     mailboxes: Arc<Mailboxes>,
     certificates: Option<Arc<api::grpc::Certificates>>,
     bus: Arc<dyn Bus>,
+    inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
+    /// Of those who fetch their deliveries.
+    answers: Option<Box<dyn Inbox>>,
+    handout: Arc<Handout>,
     transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
@@ -238,7 +210,8 @@ impl Base {
         checked: Checked,
         store: Shelf,
     ) -> Result<Self, Error> {
-        let Checked { adapters, outgoing, policies, desk, mailboxes, certificates, world, origin } = checked;
+        let Checked { adapters, outgoing, policies, desk, mailboxes, handout, certificates, world, origin } =
+            checked;
         let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
@@ -251,9 +224,17 @@ impl Base {
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), &data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
-        let bus = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let opened = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let bus::Opened { bus, inboxes, mailboxes: fetched } = opened;
+        let answers = fetched.map(|(post, answers)| {
+            handout.open(post, content_key.clone());
+            answers
+        });
         Ok(Self {
             bus,
+            inboxes,
+            answers,
+            handout,
             transport,
             desk,
             mailboxes,
@@ -272,7 +253,7 @@ impl Base {
         })
     }
 
-    async fn run(self, settings: &Settings) -> Result<Hub, Error> {
+    async fn run(mut self, settings: &Settings) -> Result<Hub, Error> {
         let http = bind(settings.http.listen).await?;
         let admin = bind(settings.admin.listen).await?;
         let grpc = match settings.grpc.listen {
@@ -308,8 +289,10 @@ impl Base {
             desk: Arc::clone(&self.desk),
         };
         let core = self.core(settings, settle.clone());
-        let back = self.back(settings, settle);
-        let front = self.front(settings, (http, grpc), (reception, committer), &office).await?;
+        let back = self.back(settings, settle.clone());
+        let acknowledge = Arc::new(Acknowledge { settle });
+        let intake = (reception, committer);
+        let front = self.front(settings, (http, grpc), intake, (&office, acknowledge)).await?;
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);
@@ -376,13 +359,13 @@ impl Base {
         back
     }
 
-    /// HTTP, gRPC, the folders that systems drop files into, and the committer that ends when all have.
+    /// HTTP, gRPC, AMQP, the folders that systems drop files into, and the committer that ends when all have.
     async fn front(
-        &self,
+        &mut self,
         settings: &Settings,
         (http, grpc): (TcpListener, Option<TcpListener>),
         (reception, committer): (Reception, Committer),
-        office: &Arc<Office>,
+        (office, acknowledge): (&Arc<Office>, Arc<Acknowledge>),
     ) -> Result<Supervisor, Error> {
         let mut front = Supervisor::new(CancellationToken::new());
         let intake = Arc::new(reception) as Arc<dyn Intake>;
@@ -390,6 +373,18 @@ impl Base {
         let grants = Arc::clone(&self.grants);
         grants.refresh(self.shared.as_ref()).await?;
         self.adapters.receive(&mut front, &intake).await?;
+        let translate = self.adapters.translate();
+        interfaces::amqp(&mut front, std::mem::take(&mut self.inboxes), settings, &intake, &translate);
+        if let Some(answers) = self.answers.take() {
+            let counter = api::amqp::mailbox::Counter {
+                tickets: Arc::clone(&self.handout) as _,
+                acknowledgements: Arc::clone(&acknowledge) as _,
+                recipients: Arc::new(settings.bus.mailboxes.clone()),
+            };
+            let batch = settings.intake.batch_limit;
+            let answering = api::amqp::mailbox::run(counter, answers, batch, front.token().clone());
+            front.spawn("answers of those who fetch", answering);
+        }
         let counter = api::http::Counter {
             operations: Arc::clone(office) as _,
             store: Arc::clone(&self.shared),
@@ -400,6 +395,7 @@ impl Base {
                 intake: Arc::clone(&intake),
                 counter: counter.clone(),
                 mailboxes: Arc::clone(&self.mailboxes) as _,
+                acknowledgements: acknowledge,
                 health: self.readiness(&front),
                 certificates: self.certificates.clone(),
                 limits: interfaces::grpc(settings),
@@ -408,7 +404,7 @@ impl Base {
         }
         let router = api::http::router(api::http::Parts {
             intake,
-            translate: self.adapters.translate(),
+            translate,
             counter,
             limits: interfaces::http(settings),
         });

@@ -5,5 +5,6 @@
 
 pub mod build;
 pub mod file_drop;
+pub mod handout;
 pub mod http_client;
 pub mod mailbox;

@@ -5,7 +5,7 @@
 //! that is, and looks again whenever an outcome was settled here.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -55,7 +55,8 @@ struct Places {
 #[derive(Debug)]
 struct Place {
     policy: EndpointPolicy,
-    in_flight: HashSet<(DeliveryId, LeaseToken)>,
+    /// What this hub leased and will settle itself, until nobody may be at it any more.
+    in_flight: HashMap<(DeliveryId, LeaseToken), Timestamp>,
     breaker: Breaker,
     look: Look,
     /// Under way at most, by what its system that connects granted.
@@ -78,11 +79,11 @@ impl Desk {
                     endpoint,
                     Place {
                         policy,
-                        in_flight: HashSet::new(),
+                        in_flight: HashMap::new(),
                         breaker: Breaker::default(),
                         look: Look::Needed,
                         places: match policy.reach {
-                            Reach::Called => usize::MAX,
+                            Reach::Called | Reach::Fetches => usize::MAX,
                             Reach::Connects => 0,
                         },
                     },
@@ -129,8 +130,10 @@ impl Desk {
         let stranger = |endpoint| Want { endpoint, limit: claim_limit, window: None };
         let mut wants: Vec<_> = strangers.map(stranger).collect();
         for (endpoint, place) in &mut places.by_endpoint {
+            // Where a copy was dropped, another hub may settle its lease.
+            place.in_flight.retain(|_, not_after| *not_after > now);
             let open = place.open(now);
-            let (room, window) = match self.leases {
+            let (room, window) = match place.leases(self.leases) {
                 Leases::Own => (open.saturating_sub(place.in_flight.len()), None),
                 Leases::Shared => (open, Some(open)),
             };
@@ -146,9 +149,11 @@ impl Desk {
     /// `work` was claimed; an endpoint that gave all it was asked for has more.
     pub fn claimed(&self, wants: &[Want], work: &[Work]) {
         let mut places = self.lock();
-        for piece in work.iter().filter(|_| self.leases == Leases::Own) {
-            if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint) {
-                place.in_flight.insert((piece.delivery, piece.lease));
+        for piece in work {
+            if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint)
+                && place.leases(self.leases) == Leases::Own
+            {
+                place.in_flight.insert((piece.delivery, piece.lease), piece.not_after);
             }
         }
         for want in wants {
@@ -267,6 +272,14 @@ impl Places {
 }
 
 impl Place {
+    /// Who settles what is leased for it. What a system that connects to this hub is handed stays in this hub.
+    fn leases(&self, of_bus: Leases) -> Leases {
+        match self.policy.reach {
+            Reach::Called | Reach::Fetches => of_bus,
+            Reach::Connects => Leases::Own,
+        }
+    }
+
     /// Deliveries that may be under way.
     fn open(&self, now: Timestamp) -> usize {
         match self.breaker.passage(now) {
@@ -429,6 +442,18 @@ mod tests {
         desk.places(&"m".into(), 0);
         desk.returned(&work("m", 1));
         assert!(desk.wants(100, at(0)).is_empty());
+    }
+
+    #[test]
+    fn what_was_leased_for_one_that_connects_is_counted_here_though_others_share_the_bus() {
+        let policy = EndpointPolicy { reach: Reach::Connects, ..desk(5).policy(&"a".into()).unwrap() };
+        let desk = Desk::new([("m".into(), policy)].into(), Leases::Shared);
+        desk.places(&"m".into(), 1);
+        let wants = desk.wants(100, at(0));
+        assert_eq!((limits(&wants), wants[0].window), (vec![("m", 1)], None));
+        desk.claimed(&wants, &[work("m", 1)]);
+        assert!(desk.wants(100, at(8)).is_empty());
+        assert_eq!(limits(&desk.wants(100, at(9))), [("m", 1)], "nobody may be at it any more");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The engine: intake, dispatch, settle, reconcile, seal. It knows ports alone; `app` gives it a store, a
 //! bus, a clock, a signer and the world (registry, rules, calendar).
 
+pub mod acknowledge;
 pub mod audit;
 pub mod breaker;
 pub mod census;
@@ -42,4 +43,6 @@ pub enum Reach {
     Called,
     /// It connects to the hub. While it does not, its work waits unclaimed: no attempt is burned.
     Connects,
+    /// It fetches from a queue of the broker, and any hub settles its answers. While it does not, its work waits too.
+    Fetches,
 }

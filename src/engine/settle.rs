@@ -77,8 +77,9 @@ impl Settle {
         }
     }
 
-    /// Settles a batch; waits for a store that is out of order, since an outcome must not be lost.
-    pub async fn settle(&self, batch: Vec<WorkOutcome>, teller: Teller) -> Result<(), Failure> {
+    /// Settles a batch, and says what became of each; waits for a store that is out of order, since an outcome must
+    /// not be lost.
+    pub async fn settle(&self, batch: Vec<WorkOutcome>, teller: Teller) -> Result<Vec<Settled>, Failure> {
         let settlements: Vec<_> = batch.iter().map(|outcome| self.settlement(outcome)).collect();
         let settled = loop {
             match self.store.settle(settlements.clone(), self.clock.now()).await {
@@ -87,10 +88,10 @@ impl Settle {
             }
             tokio::time::sleep(PAUSE).await;
         };
-        for ((outcome, settlement), settled) in batch.iter().zip(&settlements).zip(settled) {
+        for ((outcome, settlement), settled) in batch.iter().zip(&settlements).zip(&settled) {
             self.after(outcome, settlement, settled, teller).await?;
         }
-        Ok(())
+        Ok(settled)
     }
 
     fn settlement(&self, outcome: &WorkOutcome) -> Settlement {
@@ -142,7 +143,7 @@ impl Settle {
         &self,
         outcome: &WorkOutcome,
         settlement: &Settlement,
-        settled: Settled,
+        settled: &Settled,
         teller: Teller,
     ) -> Result<(), Failure> {
         let work = &outcome.work;
@@ -150,7 +151,7 @@ impl Settle {
             Settled::Applied { ready } | Settled::LateSuccess { ready } => {
                 count_attempt(outcome);
                 count_state(outcome, settlement);
-                self.desk.ready(&ready);
+                self.desk.ready(ready);
                 if let Next::Scheduled { at } = settlement.next {
                     self.desk.due(at);
                 }
@@ -181,12 +182,12 @@ impl Settle {
         Ok(())
     }
 
-    /// What an attempt says of its target. One that connects to the hub and has left is not sick: nothing is
-    /// claimed for it until it is back; so there an answer alone counts.
+    /// What an attempt says of its target. One that connects to the hub, or fetches, and has left is not sick: nothing
+    /// is claimed for it until it is back; so there an answer alone counts.
     fn health(&self, outcome: &WorkOutcome) -> Option<Health> {
         let reach = self.desk.policy(&outcome.work.endpoint).map(|policy| policy.reach);
         let answered = outcome.attempt.answer_digest.is_some();
-        health(&outcome.outcome).filter(|_| answered || reach != Some(Reach::Connects))
+        health(&outcome.outcome).filter(|_| answered || matches!(reach, None | Some(Reach::Called)))
     }
 
     async fn tell(&self, endpoint: &EndpointId, change: Change) -> Result<(), Failure> {

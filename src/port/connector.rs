@@ -65,6 +65,8 @@ pub struct Envelope {
     pub lease: LeaseToken,
     /// When the message was accepted.
     pub accepted_at: Timestamp,
+    /// When the delivery was first tried; none at the first attempt.
+    pub first_attempt_at: Option<Timestamp>,
 }
 
 /// What the target said.
@@ -91,4 +93,8 @@ pub enum Error {
     /// It may have reached the target.
     #[error("outcome unknown: {0}")]
     Unknown(String),
+    /// It lies where the target fetches it, under its lease; the answer comes by itself
+    /// ([`super::mailbox::Acknowledgements`]).
+    #[error("it was handed out, and is answered later")]
+    Later,
 }

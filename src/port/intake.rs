@@ -18,7 +18,8 @@ use crate::domain::{
 /// - *Durability*: an [`Accepted`] is returned only after message, deliveries, obligations and trail are
 ///   durable in one transaction (promise 1).
 /// - *Idempotence*: the same message again returns the first receipt, byte for byte (promise 2).
-/// - *Order*: submissions of one call with the same order key are accepted in the order given.
+/// - *Order*: submissions of one call with the same order key are accepted in the order given; when one of them
+///   is refused for now, those after it are too.
 /// - *Cancel-safety*: a dropped call may or may not have accepted; submit again.
 /// - *Bounds*: beyond the queue's limit the answer is [`Code::Overloaded`] at once.
 #[async_trait]
@@ -108,6 +109,8 @@ pub enum Code {
     Classified,
     /// The adapter's mapping failed.
     Unmapped,
+    /// The store takes others, but not this one: a fault of the hub's own, for a person.
+    Unstorable,
     /// Try again later: a limit of the hub is reached.
     Overloaded,
     /// Try again later: the store cannot take it now.
@@ -132,6 +135,7 @@ impl Code {
             Self::Stale => "stale",
             Self::Classified => "classified",
             Self::Unmapped => "unmapped",
+            Self::Unstorable => "unstorable",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
         }

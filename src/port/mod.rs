@@ -4,6 +4,7 @@
 pub mod bus;
 pub mod clock;
 pub mod connector;
+pub mod inbox;
 pub mod intake;
 pub mod mailbox;
 pub mod operations;

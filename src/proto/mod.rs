@@ -4,6 +4,7 @@
 //! a list of every fault with its field path. Nothing else of the hub reads wire types but the interfaces.
 
 pub mod convert;
+pub mod detail;
 pub mod received;
 pub mod redact;
 mod wire;

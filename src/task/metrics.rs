@@ -54,6 +54,12 @@ pub const BUS_REFUSED: &str = "liandong_bus_refused_total";
 pub const BUS_CONSUMERS: &str = "liandong_bus_consumers";
 /// Broker messages that lie in the dead-letter queue.
 pub const BUS_DEAD: &str = "liandong_bus_dead_messages";
+/// Messages that systems published, as they were brought; label `brought`: first, or again.
+pub const AMQP_LETTERS: &str = "liandong_amqp_letters_total";
+/// Pauses of intake over AMQP since the hub could not take what came; label `endpoint`.
+pub const AMQP_PAUSES: &str = "liandong_amqp_pauses_total";
+/// Answers to what was published; label `result`: taken, or why they were not handed over.
+pub const AMQP_REPLIES: &str = "liandong_amqp_replies_total";
 /// Who has the mailbox of an endpoint open now; label `endpoint`.
 pub const MAILBOX_STREAMS: &str = "liandong_mailbox_streams";
 /// Answers to deliveries out of mailboxes; label `count`: counted, or stale and not counted.
@@ -89,6 +95,9 @@ pub fn describe() {
     describe_counter!(BUS_REFUSED, Unit::Count, "what came over the bus and was refused, by reason");
     describe_gauge!(BUS_CONSUMERS, Unit::Count, "consumers of an endpoint that is served outside");
     describe_gauge!(BUS_DEAD, Unit::Count, "broker messages in the dead-letter queue");
+    describe_counter!(AMQP_LETTERS, Unit::Count, "messages that systems published, as they were brought");
+    describe_counter!(AMQP_PAUSES, Unit::Count, "pauses of intake over AMQP, by endpoint");
+    describe_counter!(AMQP_REPLIES, Unit::Count, "answers to what was published, by result");
     describe_gauge!(MAILBOX_STREAMS, Unit::Count, "who has the mailbox of an endpoint open now");
     describe_counter!(MAILBOX_ANSWERS, Unit::Count, "answers to deliveries out of mailboxes, by count");
     describe_counter!(CERTIFICATE_RELOADS, Unit::Count, "certificates read again, by result");

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Adapter, Asked, detail, run::Target};
+use super::{Adapter, Asked, run::Target};
 use crate::{
     config::secret::Secret,
     domain::delivery::Outcome,
@@ -16,6 +16,7 @@ use crate::{
         clock::Clock,
         connector::{self, Answer, Connector},
     },
+    proto::detail,
 };
 
 /// A target reached through an adapter.
@@ -46,14 +47,14 @@ struct Ended {
 
 #[async_trait]
 impl Target for AdapterTarget {
-    async fn attempt(&self, work: &Work) -> (Outcome, AttemptRecord) {
+    async fn attempt(&self, work: &Work) -> Option<(Outcome, AttemptRecord)> {
         let started_at = self.clock.now();
         let timeout = SignedDuration::from_millis(self.timeout_ms().cast_signed());
         let not_after = started_at.checked_add(timeout).unwrap_or(Timestamp::MAX).min(work.not_after);
         let message = serde_json::from_slice(&work.body);
         let ended = if let Ok(message) = &message {
             match self.ask(work, message, not_after).await {
-                Ok(()) => self.send(work, message, not_after).await,
+                Ok(()) => self.send(work, message, not_after).await?,
                 Err(ended) => ended,
             }
         } else {
@@ -70,7 +71,7 @@ impl Target for AdapterTarget {
             detail: detail::of(&ended.said, &self.secrets, &message.unwrap_or_default()),
             adapter_version: self.adapter.version().into(),
         };
-        (ended.outcome, record)
+        Some((ended.outcome, record))
     }
 
     fn timeout_ms(&self) -> u64 {
@@ -87,14 +88,15 @@ impl Target for AdapterTarget {
 }
 
 impl AdapterTarget {
-    async fn send(&self, work: &Work, message: &Value, not_after: Timestamp) -> Ended {
+    /// The end of the attempt; none when that comes by itself.
+    async fn send(&self, work: &Work, message: &Value, not_after: Timestamp) -> Option<Ended> {
         let peer = self.connector.peer();
         let parcel = match self.adapter.outbound(work, message, not_after) {
             Ok(parcel) => parcel,
-            Err(fault) => return Ended::unanswered(Outcome::Ours, peer, fault.0),
+            Err(fault) => return Some(Ended::unanswered(Outcome::Ours, peer, fault.0)),
         };
         let sent = Some(digest(&parcel.body));
-        match self.connector.send(parcel).await {
+        Some(match self.connector.send(parcel).await {
             Ok(answer) => {
                 let said = String::from_utf8_lossy(&answer.body).into_owned();
                 Ended { outcome: self.adapter.judge(&answer), peer, sent, answer: Some(answer), said }
@@ -103,7 +105,8 @@ impl AdapterTarget {
             Err(connector::Error::Unknown(why)) => {
                 Ended { sent, ..Ended::unanswered(Outcome::Unknown, peer, why) }
             }
-        }
+            Err(connector::Error::Later) => return None,
+        })
     }
 
     /// Asks whether an earlier attempt arrived. `Ok`: there was none, or it surely did not; send.

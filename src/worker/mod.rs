@@ -9,7 +9,6 @@ mod adapter;
 mod adapters;
 mod attempt;
 pub mod cases;
-mod detail;
 pub mod difference;
 mod inbound;
 mod judge;

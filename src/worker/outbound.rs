@@ -278,6 +278,7 @@ fn envelope(work: &Work) -> Envelope {
         attempt: work.attempt,
         lease: work.lease,
         accepted_at: work.accepted_at,
+        first_attempt_at: work.first_attempt_at,
     }
 }
 

@@ -19,8 +19,9 @@ use crate::{
 /// Makes one attempt at a target.
 #[async_trait]
 pub trait Target: std::fmt::Debug + Send + Sync {
-    /// Attempts the delivery; returns inside the time-out.
-    async fn attempt(&self, work: &Work) -> (Outcome, AttemptRecord);
+    /// Attempts the delivery; returns inside the time-out. None when the target has it to answer later: its outcome
+    /// comes by itself, under the lease.
+    async fn attempt(&self, work: &Work) -> Option<(Outcome, AttemptRecord)>;
 
     /// Longest attempt, milliseconds.
     fn timeout_ms(&self) -> u64;
@@ -77,7 +78,10 @@ impl Runner {
                     },
                     None => open = false,
                 },
-                Some(outcome) = attempts.next() => ended.push(outcome),
+                Some(attempted) = attempts.next() => match attempted {
+                    Ok(outcome) => ended.push(outcome),
+                    Err(handed_out) => source.dismiss(handed_out).await,
+                },
                 Some(reported) = reporting.next() => reported?,
             }
         }
@@ -101,8 +105,11 @@ impl Runner {
         self.clock.now().checked_add(timeout).is_ok_and(|end| end <= work.not_after)
     }
 
-    async fn attempt(&self, work: Work) -> WorkOutcome {
-        let (outcome, attempt) = self.target.attempt(&work).await;
-        WorkOutcome { work, outcome, attempt }
+    /// The end of an attempt; the work again when that comes by itself.
+    async fn attempt(&self, work: Work) -> Result<WorkOutcome, Work> {
+        match self.target.attempt(&work).await {
+            Some((outcome, attempt)) => Ok(WorkOutcome { work, outcome, attempt }),
+            None => Err(work),
+        }
     }
 }

@@ -102,11 +102,15 @@ async fn the_shape_of_production_is_measured_with_every_stage_and_leaves_the_ser
             let alone = round.pointer(stage).and_then(Value::as_f64).unwrap();
             assert!(limit < alone, "{stage} is slower than all stages: {round:#}");
         }
-        positive(round, "/delivered/ratio");
-        positive(round, "/broker/ratio_to_pair");
+        for path in ["/delivered/ratio", "/delivered_over_http/ratio", "/broker/ratio_to_pair"] {
+            positive(round, path);
+        }
+        let over_http = round.pointer("/delivered_over_http/limit_per_second").and_then(Value::as_f64);
+        assert!(Some(limit) < over_http, "the broker is crossed twice: {round:#}");
         positive(&figures, &format!("/half_load/{index}/latency/p99_ms"));
     }
-    assert_eq!(figures["goals"].as_array().unwrap().len(), 4);
+    assert_eq!(figures["intake"], "amqp");
+    assert_eq!(figures["goals"].as_array().unwrap().len(), 6);
     let sql = format!("SELECT datname FROM pg_database WHERE datname = 'bench_liandong_{process}'");
     assert!(place.database().await.run(&sql).await.is_empty(), "the run's own database is left");
     let queues = broker.ctl(&["list_queues", "--vhost", broker.host(), "name"]).await;
@@ -121,7 +125,14 @@ async fn people_are_told_how_the_messages_came_in_and_what_the_broker_alone_carr
     let (_, output) = on_servers(folder.path(), &url, broker.url(), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    for line in ["over HTTP", "ack every 50", "stages in a row", "half load", "publish and consume x4"] {
+    for line in [
+        "over AMQP",
+        "handed in over HTTP",
+        "ack every 50",
+        "stages in a row",
+        "half load",
+        "publish and consume x4",
+    ] {
         assert!(text.contains(line), "no line with '{line}' in:\n{text}");
     }
 }

@@ -4,15 +4,23 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures::future::join_all;
+use liandong::{
+    port::intake::Code,
+    store::sqlite::{Options, SqliteStore},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
     department::{Arrival, Behaviour, Department, say, status},
+    front::Front,
     hub::{Hub, eventually},
     sender::{BUREAU, ENFORCEMENT, REGULATOR, Sender, and_sends, hub_of, penalty, receives, result, sends},
 };
@@ -256,4 +264,20 @@ async fn a_person_lets_a_lane_go_on() {
     let tried = keys(&stage.regulator);
     assert_eq!(tried.iter().filter(|key| *key == "retry-1").count(), 2);
     assert_eq!(tried.iter().filter(|key| *key == "skip-1").count(), 1, "what a person ended is sent no more");
+}
+
+#[tokio::test]
+async fn what_is_refused_for_now_is_not_overtaken_by_what_follows_it_in_the_same_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&Options::new(folder.path())).unwrap();
+    let (front, queue) = Front::new(Arc::new(store), 10);
+    let messages = vec![result("1", "A"), result("2", "A"), result("3", "A")];
+    let mut submitted = Box::pin(front.submit_all(messages));
+    assert!(futures::poll!(&mut submitted).is_pending());
+    // The committer goes before it has taken any.
+    drop(queue);
+    let refusals: Vec<_> = submitted.await.into_iter().map(|result| result.unwrap_err()).collect();
+    assert!(refusals.iter().all(|refusal| refusal.code == Code::Unavailable), "{refusals:?}");
+    assert!(!refusals[0].detail.contains("one before it"), "{refusals:?}");
+    assert!(refusals[1..].iter().all(|refusal| refusal.detail.contains("one before it")), "{refusals:?}");
 }

@@ -4,6 +4,8 @@
 
 mod a_sick_endpoint_harms_no_other;
 mod accepted_is_kept;
+mod amqp_intake;
+mod amqp_mailbox;
 mod at_least_once_with_an_id;
 mod bad_input;
 mod bench;

@@ -34,7 +34,7 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("rusqlite", &["src/store/sqlite/", "src/cli/bench/"]),
     ("tokio_postgres", &["src/store/postgres/", "src/cli/bench/"]),
     ("deadpool_postgres", &["src/store/postgres/"]),
-    ("lapin", &["src/bus/rabbitmq/", "src/cli/bench/"]),
+    ("lapin", &["src/bus/rabbitmq/", "src/cli/bench/", "src/cli/demo/"]),
     ("backoff", &["src/task/retry.rs"]),
     ("reqwest", &["src/connector/", "src/cli/"]),
     ("axum", &["src/api/", "src/cli/demo/", "src/cli/bench/"]),

@@ -13,12 +13,15 @@ use super::{
     status::{self, stopping},
 };
 use crate::{
-    domain::{delivery::Outcome, id::DeliveryId},
+    domain::{
+        delivery::Outcome,
+        id::{DeliveryId, EndpointId},
+    },
     port::{
         bus::LeaseToken,
         connector::{Answer, Parcel},
         intake::Code,
-        mailbox::{Counted, Mailbox as Opened, Mailboxes},
+        mailbox::{Acknowledgement, Acknowledgements, Counted, Heard, Mailbox as Opened, Mailboxes},
     },
     proto::v1::{
         Acknowledge, AnswerCount, AnswerSettled, MailboxDelivery, MailboxOpened, MailboxRequest,
@@ -31,6 +34,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) mailboxes: Arc<dyn Mailboxes>,
+    pub(super) acknowledgements: Arc<dyn Acknowledgements>,
     /// Streams open at once.
     pub(super) streams: Arc<Semaphore>,
     /// Longest reason of a refusal that is kept.
@@ -58,7 +62,7 @@ impl mailbox_server::Mailbox for Mailbox {
         };
         let mut mailbox = self.mailboxes.open(&endpoint).ok_or_else(|| {
             let detail =
-                format!("endpoint '{endpoint}' has no mailbox; its adapter needs [outbound.mailbox]");
+                format!("endpoint '{endpoint}' has no mailbox here; its adapter needs [outbound.mailbox], and bus.mailboxes not its name");
             Status::failed_precondition(detail)
         })?;
         mailbox.grant(open.credit);
@@ -70,6 +74,8 @@ impl mailbox_server::Mailbox for Mailbox {
             greeting: Some(respond(mailbox_response::Response::Opened(opened))),
             requests,
             mailbox,
+            endpoint,
+            acknowledgements: Arc::clone(&self.acknowledgements),
             late,
             end: self.end.clone(),
             reason_bytes: self.reason_bytes,
@@ -85,6 +91,8 @@ struct Session {
     greeting: Option<MailboxResponse>,
     requests: Streaming<MailboxRequest>,
     mailbox: Box<dyn Opened>,
+    endpoint: EndpointId,
+    acknowledgements: Arc<dyn Acknowledgements>,
     late: BoxFuture<'static, ()>,
     end: CancellationToken,
     reason_bytes: usize,
@@ -128,7 +136,7 @@ impl Session {
                 biased;
                 () = &mut self.late => return Some(Err(too_late())),
                 request = self.requests.message() => match request {
-                    Ok(Some(request)) => if let Some(said) = self.hear(request) {
+                    Ok(Some(request)) => if let Some(said) = self.hear(request).await {
                         return Some(said);
                     },
                     // Whoever sends no more can answer no more.
@@ -143,14 +151,14 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, request: MailboxRequest) -> Option<Said> {
+    async fn hear(&mut self, request: MailboxRequest) -> Option<Said> {
         match request.request {
             Some(Asked::Grant(grant)) => {
                 self.mailbox.grant(grant.credit);
                 None
             }
             Some(Asked::Acknowledge(Acknowledge { delivery, lease })) => {
-                Some(self.settle(delivery, lease, answer(Outcome::Delivered, Bytes::new())))
+                Some(self.settle(delivery, lease, Outcome::Delivered, Bytes::new()).await)
             }
             Some(Asked::Refuse(refuse)) => {
                 let class = refuse.class();
@@ -166,7 +174,7 @@ impl Session {
                     }
                 };
                 reason.truncate(reason.floor_char_boundary(self.reason_bytes));
-                Some(self.settle(delivery, lease, answer(outcome, reason.into())))
+                Some(self.settle(delivery, lease, outcome, reason.into()).await)
             }
             Some(Asked::Open(_)) => {
                 Some(Err(status::refuse(Code::Malformed, "the mailbox is open already; grant credit")))
@@ -177,16 +185,45 @@ impl Session {
         }
     }
 
-    fn settle(&mut self, delivery: String, lease: u64, answer: Answer) -> Said {
+    async fn settle(&mut self, delivery: String, lease: u64, outcome: Outcome, said: Bytes) -> Said {
         let Ok(id) = delivery.parse::<DeliveryId>() else {
             return Err(status::refuse(Code::Malformed, "'delivery' is not a delivery id"));
         };
-        let count = match self.mailbox.answer(id, LeaseToken(lease), answer) {
+        let token = LeaseToken(lease);
+        let counted = match self.mailbox.answer(id, token, answer(outcome.clone(), said.clone())) {
+            Heard::Here(counted) => counted,
+            Heard::Elsewhere => {
+                let acknowledgement = Acknowledgement {
+                    endpoint: self.endpoint.clone(),
+                    delivery: id,
+                    lease: token,
+                    outcome,
+                    said,
+                    peer: format!("mailbox of {}", self.endpoint).into(),
+                    handed: None,
+                };
+                self.settle_elsewhere(acknowledgement).await?
+            }
+        };
+        let count = match counted {
             Counted::Yes => AnswerCount::Counted,
             Counted::Stale => AnswerCount::Stale,
         };
         let settled = AnswerSettled { delivery, lease, count: count.into() };
         Ok(respond(mailbox_response::Response::Settled(settled)))
+    }
+
+    /// An answer that nobody here waits for: the store knows whether it counts.
+    async fn settle_elsewhere(&mut self, acknowledgement: Acknowledgement) -> Result<Counted, Status> {
+        let settled = tokio::select! {
+            settled = self.acknowledgements.settle(vec![acknowledgement]) => settled,
+            () = &mut self.late => return Err(too_late()),
+        };
+        let counted = settled.map_err(|error| {
+            tracing::error!(%error, "acknowledgement could not be settled");
+            status::refuse(Code::Unavailable, "the hub cannot settle answers now; answer again")
+        })?;
+        Ok(counted.into_iter().next().unwrap_or(Counted::Stale))
     }
 }
 

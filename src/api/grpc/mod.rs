@@ -21,7 +21,10 @@ use tonic::{service::Routes, transport::Server};
 pub use self::tls::{Certificates, Error as CertificateError, Files};
 use crate::{
     api::{admin::Health, http::Counter},
-    port::{self, mailbox::Mailboxes},
+    port::{
+        self,
+        mailbox::{Acknowledgements, Mailboxes},
+    },
     proto::{
         DESCRIPTORS,
         v1::{
@@ -77,6 +80,8 @@ pub struct Parts {
     pub counter: Counter,
     /// Holds deliveries for those who connect.
     pub mailboxes: Arc<dyn Mailboxes>,
+    /// Settles answers that come late, or for what another hub handed out.
+    pub acknowledgements: Arc<dyn Acknowledgements>,
     /// Readiness.
     pub health: Arc<dyn Health>,
     /// Without them connections are not encrypted.
@@ -146,6 +151,7 @@ fn services(parts: &Parts, end: &CancellationToken) -> Routes {
     };
     let mailbox = mailbox::Mailbox {
         mailboxes: Arc::clone(&parts.mailboxes),
+        acknowledgements: Arc::clone(&parts.acknowledgements),
         streams,
         reason_bytes: REASON_BYTES,
         end: end.clone(),

@@ -8,18 +8,36 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::future::join_all;
-use serde_json::json;
 
-use super::{
-    Api, Identity, Problem,
-    body::receive,
-    events::{self, Events},
-    problem,
-};
+use super::{Api, Identity, Problem, body::receive};
 use crate::{
+    api::{
+        answer,
+        events::{self, Envelope, Events},
+    },
     domain::{id::EndpointId, personal::shown},
-    port::intake::{Accepted, Code, ReceiptOf, Refusal, Submission},
+    port::intake::{Accepted, Code, Refusal, Submission},
 };
+
+/// Attributes in headers (CloudEvents HTTP protocol binding).
+struct Headers<'a>(&'a HeaderMap);
+
+impl Envelope for Headers<'_> {
+    const PREFIX: &'static str = "ce-";
+    const PLACES: &'static str = "headers";
+
+    fn media(&self) -> &str {
+        header(self.0, CONTENT_TYPE.as_str()).unwrap_or_default()
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        header(self.0, &format!("{}{name}", Self::PREFIX))
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
 
 /// `POST /v1/messages`. One event: 201 with the signed receipt, 200 when it is the first receipt again.
 /// A batch: 200 with an array, one answer an event, each with its own status.
@@ -35,7 +53,7 @@ pub(super) async fn messages(
         Ok(received) => received,
         Err(refusal) => return Err(unreadable(&api, endpoint, &[], refusal).await),
     };
-    match events::read(&headers, &received.bytes, endpoint, &limits) {
+    match events::read(&Headers(&headers), &received.bytes, endpoint, &limits.events()) {
         Ok(Events::One(submission)) => {
             let answers = submit(&api, vec![*submission]).await?;
             let answer = answers.into_iter().next().ok_or_else(|| Problem::missing("no message"))?;
@@ -86,26 +104,9 @@ async fn note(api: &Api, endpoint: &EndpointId, received: &[u8], refusal: &Refus
 }
 
 async fn batch(api: &Api, events: Vec<Result<Submission, Refusal>>) -> Result<Response, Problem> {
-    let mut readable = Vec::new();
-    let mut answers: Vec<Option<Refusal>> = Vec::new();
-    for event in events {
-        match event {
-            Ok(submission) => {
-                readable.push(submission);
-                answers.push(None);
-            }
-            Err(refusal) => answers.push(Some(refusal)),
-        }
-    }
-    let mut results = submit(api, readable).await?.into_iter();
-    let entries = answers.into_iter().map(|unreadable| match unreadable {
-        Some(refusal) => entry(Err(refusal)),
-        None => {
-            entry(results.next().unwrap_or_else(|| Err(Refusal::new(Code::Unavailable, "send it again"))))
-        }
-    });
-    let entries = entries.collect::<Vec<_>>().join(",");
-    Ok(json_response(StatusCode::OK, format!("[{entries}]").into()))
+    let (readable, places) = answer::apart(events);
+    let results = submit(api, readable).await?;
+    Ok(json_response(StatusCode::OK, answer::batch(answer::together(places, results)).into()))
 }
 
 async fn submit(api: &Api, submissions: Vec<Submission>) -> Result<Vec<Result<Accepted, Refusal>>, Problem> {
@@ -116,32 +117,9 @@ async fn submit(api: &Api, submissions: Vec<Submission>) -> Result<Vec<Result<Ac
     })
 }
 
-/// One answer of a batch, its receipt byte for byte as it is stored.
-fn entry(result: Result<Accepted, Refusal>) -> String {
-    match result {
-        Ok(accepted) => format!(
-            r#"{{"status":{},"message":"{}","receipt":{}}}"#,
-            code(&accepted).as_u16(),
-            accepted.message,
-            String::from_utf8_lossy(&accepted.receipt)
-        ),
-        Err(refusal) => {
-            let status = problem::status(refusal.code).0.as_u16();
-            json!({ "status": status, "problem": Problem::from(refusal).body() }).to_string()
-        }
-    }
-}
-
-fn code(accepted: &Accepted) -> StatusCode {
-    match accepted.receipt_of {
-        ReceiptOf::First => StatusCode::CREATED,
-        ReceiptOf::Earlier => StatusCode::OK,
-    }
-}
-
 /// The receipt, byte for byte as it is stored.
 fn receipt(accepted: Accepted) -> Response {
-    json_response(code(&accepted), accepted.receipt)
+    json_response(answer::status(&accepted), accepted.receipt)
 }
 
 fn json_response(status: StatusCode, body: Bytes) -> Response {

@@ -4,7 +4,6 @@
 mod access;
 mod body;
 mod counter;
-mod events;
 mod intake;
 mod operate;
 mod problem;
@@ -23,7 +22,10 @@ pub use counter::{Counter, ask, ask_as};
 pub use problem::Problem;
 use tokio::sync::Semaphore;
 
-use crate::port::intake::{Intake, Translate};
+use crate::{
+    api::events,
+    port::intake::{Intake, Translate},
+};
 
 /// Bounds of the interface (promise 9).
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Bounds of the events in a request.
+    fn events(&self) -> events::Limits {
+        let Self { body_bytes, batch_bytes, batch_events, .. } = *self;
+        events::Limits { body_bytes, batch_bytes, batch_events }
+    }
+
     /// Largest body that may turn out to be in order.
     fn largest_bytes(&self) -> usize {
         self.batch_bytes.max(self.body_bytes)

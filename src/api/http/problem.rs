@@ -56,7 +56,7 @@ impl Problem {
     }
 
     /// The body as JSON.
-    pub(super) fn body(&self) -> serde_json::Value {
+    pub(in crate::api) fn body(&self) -> serde_json::Value {
         let mut body = json!({
             "type": format!("urn:liandong:problem:{}", self.code), "title": self.title,
             "status": self.status.as_u16(), "code": self.code, "detail": self.detail, "faults": self.faults,
@@ -69,7 +69,7 @@ impl Problem {
 }
 
 /// Status and Chinese title of each refusal.
-pub(super) fn status(code: Code) -> (StatusCode, &'static str) {
+fn status(code: Code) -> (StatusCode, &'static str) {
     match code {
         Code::Malformed => (StatusCode::BAD_REQUEST, "报文无法解析"),
         Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "报文超过大小限制"),
@@ -80,6 +80,7 @@ pub(super) fn status(code: Code) -> (StatusCode, &'static str) {
         Code::Stale => (StatusCode::CONFLICT, "版本已过时"),
         Code::Classified => (StatusCode::UNPROCESSABLE_ENTITY, "涉密内容不得进入本系统"),
         Code::Unmapped => (StatusCode::UNPROCESSABLE_ENTITY, "字段映射失败"),
+        Code::Unstorable => (StatusCode::INTERNAL_SERVER_ERROR, "系统无法存储该报文"),
         Code::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "系统繁忙，请稍后重发"),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "系统暂不可用，请稍后重发"),
     }

@@ -80,6 +80,8 @@ struct Trial<'a> {
     topology: &'a Topology,
     user: &'a str,
     channel: Channel,
+    /// Whether senders are answered.
+    answers: bool,
     /// Like a work queue, with dead letters that go to `dead`.
     queue: ShortString,
     /// Like a work queue, with room for none.
@@ -99,6 +101,7 @@ impl<'a> Trial<'a> {
             topology,
             user: options.nodes.user(),
             channel: confirming(connection).await?,
+            answers: options.replies(),
             queue: name("check"),
             full: name("full"),
             dead: name("dead"),
@@ -106,6 +109,7 @@ impl<'a> Trial<'a> {
     }
 
     async fn run(&self) -> Result<(), Error> {
+        self.replies_go_out().await?;
         self.declare().await?;
         let tried = match self.refuses_when_full().await {
             Ok(()) => self.keeps_what_is_rejected().await,
@@ -116,6 +120,19 @@ impl<'a> Trial<'a> {
             drop(self.channel.queue_delete(queue.clone(), QueueDeleteOptions::default()).await);
         }
         tried
+    }
+
+    /// Answers go to queues of senders, through the exchange that has no name.
+    async fn replies_go_out(&self) -> Result<(), Error> {
+        if !self.answers {
+            return Ok(());
+        }
+        let options = BasicPublishOptions::default();
+        let fate = publish(&self.channel, &super::topology::short(""), ".probe", self.user, options).await;
+        match fate.map_err(|source| self.topology.refused("exchange 'amq.default'".to_owned(), source))? {
+            Confirmation::Ack(_) => Ok(()),
+            _ => Err(Error::Loses("it does not confirm what is published")),
+        }
     }
 
     async fn declare(&self) -> Result<(), Error> {

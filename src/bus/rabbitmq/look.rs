@@ -1,5 +1,5 @@
 //! What the hub looks at from time to time: how many dead letters there are, so that somebody is told, and
-//! who takes the work of endpoints that are served outside, so that none is leased for nobody.
+//! who takes the work of endpoints that are served outside or fetch it, so that none is leased for nobody.
 
 use std::{
     collections::BTreeSet,
@@ -29,7 +29,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long one look may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Endpoints served outside whose work somebody takes now.
+/// Endpoints served outside, or that fetch, whose work somebody takes now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attended(Arc<RwLock<BTreeSet<EndpointId>>>);
 
@@ -83,11 +83,15 @@ impl Looker {
         let dead = queue(&channel, self.topology.dead()).await?;
         gauge!(BUS_DEAD).set(f64::from(dead.message_count()));
         let mut attended = BTreeSet::new();
-        for lane in self.options.lanes.iter().filter(|lane| lane.served == Served::Outside) {
-            let consumers = queue(&channel, self.topology.work_queue(&lane.endpoint)).await?.consumer_count();
-            gauge!(BUS_CONSUMERS, "endpoint" => lane.endpoint.to_string()).set(f64::from(consumers));
+        let outside = self.options.lanes.iter().filter(|lane| lane.served == Served::Outside);
+        let outside = outside.map(|lane| (&lane.endpoint, self.topology.work_queue(&lane.endpoint)));
+        let fetching = self.options.mailboxes.iter();
+        let fetching = fetching.map(|endpoint| (endpoint, self.topology.mailbox_queue(endpoint)));
+        for (endpoint, name) in outside.chain(fetching) {
+            let consumers = queue(&channel, name).await?.consumer_count();
+            gauge!(BUS_CONSUMERS, "endpoint" => endpoint.to_string()).set(f64::from(consumers));
             if consumers > 0 {
-                attended.insert(lane.endpoint.clone());
+                attended.insert(endpoint.clone());
             }
         }
         self.attended.replace(attended);

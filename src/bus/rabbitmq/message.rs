@@ -22,7 +22,7 @@ pub(super) fn key(work: &Work) -> Key {
 /// Work on its way out.
 pub(super) fn work(work: &Work) -> Result<Parcel, serde_json::Error> {
     let id = format!("{}.{}", work.delivery, work.lease.0);
-    Ok(Parcel { key: short(work.endpoint.as_str()), id, body: serde_json::to_vec(work)? })
+    Ok(Parcel::json(short(work.endpoint.as_str()), id, serde_json::to_vec(work)?))
 }
 
 /// Work as it came.
@@ -34,7 +34,7 @@ pub(super) fn read_work(body: &[u8]) -> Result<Work, serde_json::Error> {
 pub(super) fn outcomes(outcomes: &[WorkOutcome], queue: &str) -> Result<Vec<Parcel>, serde_json::Error> {
     let parcel = |outcomes: &[WorkOutcome]| {
         let bare: Vec<_> = outcomes.iter().map(without_body).collect();
-        Ok(Parcel { key: short(queue), id: Uuid::new_v4().to_string(), body: serde_json::to_vec(&bare)? })
+        Ok(Parcel::json(short(queue), Uuid::new_v4().to_string(), serde_json::to_vec(&bare)?))
     };
     outcomes.chunks(OUTCOMES).map(parcel).collect()
 }

@@ -1,5 +1,6 @@
 //! The bus on RabbitMQ (3.10 or later; 4.x by its documentation): quorum queues, a work queue an endpoint,
-//! one queue of outcomes, one of dead letters.
+//! one queue of outcomes, one of dead letters; a queue an endpoint that systems publish into, and one that systems
+//! fetch from, with one of their answers.
 //!
 //! - Publishing and consuming use a connection each, so that a broker that blocks publishers still takes
 //!   acknowledgements. Each connection is kept by a task; each publishing channel belongs to a task.
@@ -13,6 +14,8 @@
 mod check;
 mod error;
 mod hand;
+mod handout;
+mod intake;
 mod link;
 mod look;
 mod message;
@@ -35,31 +38,41 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
+    handout::Copies,
+    intake::{Back, Letters},
     link::{Keeper, Link},
     look::{Attended, Looker},
     outcomes::{Outcomes, Reporters},
-    publisher::{Fate, Owner, Packing, Publisher},
+    publisher::{Care, Fate, Owner, Packing, Publisher},
     tap::Tap,
     topology::Topology,
     work::{Hands, Source, Stage},
 };
 use crate::{
     domain::id::EndpointId,
-    port::bus::{self, Bus, OutcomeSource, Work, WorkOutcome, WorkSource},
+    port::{
+        bus::{self, Bus, OutcomeSource, Work, WorkOutcome, WorkSource},
+        inbox::Inbox,
+        mailbox::Post,
+    },
     task::{Failure, Supervisor, retry::Policy},
 };
 
 pub use self::{
     error::Error,
-    options::{Lane, Nodes, Options, Role, Served},
+    options::{IntakeOptions, Lane, Nodes, Options, Role, Served},
 };
 
 /// What the connection that publishes is for.
 const PUBLISH: &str = "publish";
+/// What the connection that answers senders is for.
+const REPLY: &str = "reply";
 /// What the connection that consumes is for.
 const CONSUME: &str = "consume";
 /// Broker messages with outcomes that are fetched ahead.
 const OUTCOME_PREFETCH: u16 = 32;
+/// Answers of recipients that are fetched ahead.
+const ANSWER_PREFETCH: u16 = 200;
 /// Between tries to publish outcomes.
 const AGAIN: Policy = Policy { first: Duration::from_millis(50), max: Duration::from_secs(2) };
 
@@ -73,6 +86,10 @@ pub struct RabbitmqBus {
     work: Option<Publisher>,
     attended: Attended,
     outcomes: Publisher,
+    /// Answers to the senders of each endpoint.
+    replies: HashMap<EndpointId, Publisher>,
+    /// Copies for recipients that fetch, and what they are told of their answers; none where nobody does.
+    mailboxes: Option<(Publisher, Publisher)>,
     consume: Link,
     hands: Arc<Hands>,
     reporters: Arc<Reporters>,
@@ -102,13 +119,17 @@ impl RabbitmqBus {
             let owning = owner.run(supervisor.token().clone());
             supervisor.spawn(format!("publisher of {name}"), guarded(owning, Arc::clone(&guard)));
         };
-        let (owner, outcomes) = Owner::new(publish.clone(), topology.outcome(), Packing::Joined, &options);
+        let (owner, outcomes) =
+            Owner::new(publish.clone(), topology.outcome(), Packing::Joined, Care::Strict, &options);
         own(owner, "outcomes");
-        let work = (options.role == Role::Hub).then(|| {
-            let (owner, work) = Owner::new(publish, topology.work(), Packing::Single, &options);
-            own(owner, "work");
-            work
-        });
+        let mut single = |exchange, name| {
+            let (owner, publisher) =
+                Owner::new(publish.clone(), exchange, Packing::Single, Care::Strict, &options);
+            own(owner, name);
+            publisher
+        };
+        let work = (options.role == Role::Hub).then(|| single(topology.work(), "work"));
+        let copies = (!options.mailboxes.is_empty()).then(|| single(topology.mailbox(), "mailboxes"));
         let attended = Attended::default();
         if options.role == Role::Hub {
             let looker = Looker {
@@ -120,10 +141,74 @@ impl RabbitmqBus {
             let looking = looker.run(supervisor.token().clone());
             supervisor.spawn("look at queues", guarded(looking, Arc::clone(&guard)));
         }
+        let (replies, counts) = Self::answering(&options, &topology, supervisor).await?;
         let mut bus = Self::assemble(options, topology, outcomes, consume);
         bus.work = work;
+        bus.replies = replies;
+        bus.mailboxes = copies.zip(counts);
         bus.attended = attended;
         Ok(bus)
+    }
+
+    /// A way of their own for the answers to each endpoint's senders, and one for all recipients, on one more
+    /// connection.
+    async fn answering(
+        options: &Arc<Options>,
+        topology: &Arc<Topology>,
+        supervisor: &mut Supervisor,
+    ) -> Result<(HashMap<EndpointId, Publisher>, Option<Publisher>), Error> {
+        if !options.replies() {
+            return Ok((HashMap::new(), None));
+        }
+        let (mut keeper, link) = Keeper::new(REPLY, options, topology);
+        let first = keeper.first().await?;
+        let ending = CancellationToken::new();
+        let guard = Arc::new(ending.clone().drop_guard());
+        supervisor.spawn("bus connection that answers", keeper.run(first, ending));
+        let mut answering = |name: String| {
+            let (owner, publisher) =
+                Owner::new(link.clone(), "".into(), Packing::Single, Care::Lenient, options);
+            let owning = owner.run(supervisor.token().clone());
+            supervisor.spawn(name, guarded(owning, Arc::clone(&guard)));
+            publisher
+        };
+        let endpoints = options.intake.endpoints.iter();
+        let replies =
+            endpoints.map(|endpoint| (endpoint.clone(), answering(format!("answers to {endpoint}"))));
+        let replies = replies.collect();
+        let counts = (!options.mailboxes.is_empty()).then(|| answering("answers to recipients".to_owned()));
+        Ok((replies, counts))
+    }
+
+    /// Puts copies into mailbox queues; none where nobody fetches.
+    pub fn post(&self) -> Option<Arc<dyn Post>> {
+        let (copies, _) = self.mailboxes.as_ref()?;
+        Some(Arc::new(Copies(copies.clone())))
+    }
+
+    /// What recipients answer; none where nobody fetches.
+    pub fn answers(&self) -> Option<Box<dyn Inbox>> {
+        let (_, counts) = self.mailboxes.as_ref()?;
+        let tap = self.tap(self.topology.answer(), ANSWER_PREFETCH);
+        Some(Box::new(Letters::new(tap, self.back(counts))))
+    }
+
+    fn back(&self, replies: &Publisher) -> Back {
+        Back {
+            replies: replies.clone(),
+            topology: Arc::clone(&self.topology),
+            limit: self.options.publish_timeout,
+        }
+    }
+
+    /// What the systems of each endpoint publish, once each.
+    pub fn inboxes(&self) -> Vec<(EndpointId, Box<dyn Inbox>)> {
+        let inbox = |(endpoint, replies): (&EndpointId, &Publisher)| {
+            let tap = self.tap(self.topology.intake_queue(endpoint), self.options.intake.prefetch);
+            let letters = Letters::new(tap, self.back(replies));
+            (endpoint.clone(), Box::new(letters) as Box<dyn Inbox>)
+        };
+        self.replies.iter().map(inbox).collect()
     }
 
     fn assemble(options: Arc<Options>, topology: Arc<Topology>, outcomes: Publisher, consume: Link) -> Self {
@@ -135,6 +220,8 @@ impl RabbitmqBus {
             options,
             topology,
             work: None,
+            replies: HashMap::new(),
+            mailboxes: None,
             attended: Attended::default(),
             outcomes,
             consume,
@@ -208,7 +295,8 @@ impl Bus for RabbitmqBus {
 
     fn has_workers(&self, endpoint: &EndpointId) -> bool {
         let is_outside = self.lanes.get(endpoint).is_some_and(|lane| lane.served == Served::Outside);
-        !is_outside || self.attended.contains(endpoint)
+        let is_seen = is_outside || self.options.mailboxes.contains(endpoint);
+        !is_seen || self.attended.contains(endpoint)
     }
 
     async fn send_work(&self, work: Vec<Work>) -> Vec<(bus::Error, Work)> {

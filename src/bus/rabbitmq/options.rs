@@ -36,8 +36,32 @@ pub struct Options {
     pub outcome_limit: usize,
     /// Broker accounts, beside our own, whose outcomes count for an endpoint.
     pub reporters: HashMap<EndpointId, BTreeSet<Box<str>>>,
+    /// Endpoints whose systems fetch their deliveries from a queue.
+    pub mailboxes: Vec<EndpointId>,
+    /// Copies in one such queue at most.
+    pub mailbox_limit: usize,
+    /// What systems publish; nothing where there is no endpoint.
+    pub intake: IntakeOptions,
     /// Certificate authority of the broker, PEM, beside those of the system.
     pub authority: Option<String>,
+}
+
+impl Options {
+    /// Whether the process answers accounts that are not ours, in queues of theirs.
+    pub(super) fn replies(&self) -> bool {
+        !self.intake.endpoints.is_empty() || !self.mailboxes.is_empty()
+    }
+}
+
+/// Queues that systems publish into.
+#[derive(Clone, Debug, Default)]
+pub struct IntakeOptions {
+    /// Endpoints with such a queue.
+    pub endpoints: Vec<EndpointId>,
+    /// Messages in one at most.
+    pub limit: usize,
+    /// Messages that are brought of one before any is acknowledged.
+    pub prefetch: u16,
 }
 
 /// One endpoint's queue.

@@ -11,7 +11,7 @@ use futures::{future::BoxFuture, poll};
 use lapin::{
     BasicProperties, Channel, Confirmation, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::ShortString,
+    types::{FieldTable, ShortString},
 };
 use metrics::{counter, histogram};
 use tokio::{
@@ -41,6 +41,38 @@ pub(super) struct Parcel {
     pub(super) key: ShortString,
     pub(super) id: String,
     pub(super) body: Vec<u8>,
+    /// Media type of the body.
+    pub(super) media: ShortString,
+    pub(super) correlation: Option<ShortString>,
+    pub(super) routing: Routing,
+    /// Milliseconds after which it leaves its queue.
+    pub(super) expiration: Option<ShortString>,
+    pub(super) headers: Option<FieldTable>,
+}
+
+/// Whether a parcel that no queue gets comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Routing {
+    /// It does.
+    Mandatory,
+    /// The broker would say so of every parcel that goes this way.
+    Unsaid,
+}
+
+impl Parcel {
+    /// JSON that must reach a queue.
+    pub(super) fn json(key: ShortString, id: String, body: Vec<u8>) -> Self {
+        Self {
+            key,
+            id,
+            body,
+            media: "application/json".into(),
+            correlation: None,
+            routing: Routing::Mandatory,
+            expiration: None,
+            headers: None,
+        }
+    }
 }
 
 /// What became of a parcel.
@@ -59,7 +91,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    fn as_str(&self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::NotSent(_) => "not_sent",
@@ -125,6 +157,7 @@ pub(super) struct Owner {
     user: ShortString,
     timeout: Duration,
     packing: Packing,
+    care: Care,
     requests: mpsc::Receiver<Request>,
     ready: watch::Sender<bool>,
     channel: Option<(Channel, Arc<Live>)>,
@@ -139,6 +172,15 @@ pub(super) enum Packing {
     Joined,
 }
 
+/// What it means that a parcel is not surely taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// It must not go out later unnoticed, and a queue that is gone must be declared again: the connection ends.
+    Strict,
+    /// It may go out later, and its queue is not ours: the channel ends.
+    Lenient,
+}
+
 /// A publish under way.
 enum Sending<'a> {
     Going(BoxFuture<'a, lapin::Result<PublisherConfirm>>),
@@ -150,13 +192,14 @@ impl Owner {
         link: Link,
         exchange: ShortString,
         packing: Packing,
+        care: Care,
         options: &Options,
     ) -> (Self, Publisher) {
         let (sender, requests) = mpsc::channel(REQUESTS);
         let (ready, seen) = watch::channel(false);
         let user = short(options.nodes.user());
         let timeout = options.publish_timeout;
-        let owner = Self { link, exchange, user, timeout, packing, requests, ready, channel: None };
+        let owner = Self { link, exchange, user, timeout, packing, care, requests, ready, channel: None };
         (owner, Publisher { requests: sender, ready: seen })
     }
 
@@ -192,7 +235,7 @@ impl Owner {
         let mut fates = Vec::new();
         for (batch, packed) in parcels.chunks(BATCH).zip(packed.chunks(BATCH)) {
             for (fate, count) in self.batch(batch).await.into_iter().zip(packed) {
-                let to = self.exchange.to_string();
+                let to = self.to();
                 counter!(BUS_PUBLISHED, "to" => to, "result" => fate.as_str()).increment(1);
                 fates.extend(std::iter::repeat_n(fate, *count));
             }
@@ -225,6 +268,11 @@ impl Owner {
         (messages, counts)
     }
 
+    /// The exchange as metrics name it.
+    fn to(&self) -> String {
+        if self.exchange.as_str().is_empty() { "replies".to_owned() } else { self.exchange.to_string() }
+    }
+
     async fn batch(&mut self, parcels: &[Parcel]) -> Vec<Fate> {
         if let Err(why) = self.stand().await {
             return not_sent(parcels.len(), &why);
@@ -234,10 +282,17 @@ impl Owner {
         };
         let began = Instant::now();
         let fates = self.send_all(&channel, parcels, began + self.timeout).await;
-        histogram!(BUS_CONFIRM_DURATION, "to" => self.exchange.to_string()).record(began.elapsed());
+        histogram!(BUS_CONFIRM_DURATION, "to" => self.to()).record(began.elapsed());
         let is_settled = |fate: &Fate| matches!(fate, Fate::Taken | Fate::Nacked | Fate::Returned);
-        if fates.iter().all(is_settled) && !fates.contains(&Fate::Returned) {
+        let is_gone = self.care == Care::Strict && fates.contains(&Fate::Returned);
+        if fates.iter().all(is_settled) && !is_gone {
             self.channel = Some((channel, live));
+        } else if self.care == Care::Lenient {
+            // The next batch opens another.
+            let closing = channel.close(200, "given up".into());
+            if tokio::time::timeout(self.timeout, closing).await.is_err() {
+                live.cut();
+            }
         } else {
             // What is unknown must not go out later; and where a queue is gone, a new connection declares it.
             self.ready.send_replace(false);
@@ -278,11 +333,24 @@ impl Owner {
         parcel: &'a Parcel,
     ) -> BoxFuture<'a, lapin::Result<PublisherConfirm>> {
         let properties = BasicProperties::default()
-            .with_content_type("application/json".into())
+            .with_content_type(parcel.media.clone())
             .with_delivery_mode(PERSISTENT)
             .with_message_id(short(&parcel.id))
             .with_user_id(self.user.clone());
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let properties = match &parcel.correlation {
+            Some(correlation) => properties.with_correlation_id(correlation.clone()),
+            None => properties,
+        };
+        let properties = match &parcel.expiration {
+            Some(expiration) => properties.with_expiration(expiration.clone()),
+            None => properties,
+        };
+        let properties = match &parcel.headers {
+            Some(headers) => properties.with_headers(headers.clone()),
+            None => properties,
+        };
+        let mandatory = parcel.routing == Routing::Mandatory;
+        let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         let exchange = self.exchange.clone();
         Box::pin(channel.basic_publish(exchange, parcel.key.clone(), options, &parcel.body, properties))
     }

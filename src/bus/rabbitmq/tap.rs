@@ -106,6 +106,17 @@ impl Tap {
         }
     }
 
+    /// Gives its channel up: what was brought and is not acknowledged goes back to where it stood in the queue.
+    pub(super) async fn close(&mut self) {
+        self.opening = None;
+        let Some(Flow { channel, consumer }) = self.flow.take() else { return };
+        drop(consumer);
+        let closing = channel.close(200, "done".into());
+        if !matches!(tokio::time::timeout(self.limit, closing).await, Ok(Ok(()))) {
+            tracing::debug!(queue = %self.queue, "channel was not closed in time, it ends with its connection");
+        }
+    }
+
     async fn open(&mut self) {
         let opening = self.opening.get_or_insert_with(|| {
             let (link, queue) = (self.link.clone(), self.queue.clone());

@@ -21,6 +21,14 @@ const NAME_BYTES: usize = 255;
 const DEAD_LIMIT: usize = 100_000;
 /// How often outcomes may be brought: they have no other copy than a lease that ends.
 const OUTCOME_DELIVERIES: u32 = 1_000;
+/// How often what a system published may be brought: only a hub or a connection that ends brings it again.
+const INTAKE_DELIVERIES: u32 = 1_000;
+
+/// What the routing key of an endpoint's own bodies ends with; that of its events is the endpoint's id.
+pub(super) const OWN: &str = ".own";
+
+/// Binding of a topic exchange to whatever comes.
+const EVERY_KEY: &str = "#";
 
 /// What is declared.
 #[derive(Debug)]
@@ -43,8 +51,10 @@ impl Topology {
     /// The topology of these endpoints; names must fit.
     pub(super) fn new(options: &Arc<Options>) -> Result<Self, Error> {
         let topology = Self { options: Arc::clone(options) };
-        for lane in &options.lanes {
-            let name = topology.work_queue_name(&lane.endpoint);
+        let work = options.lanes.iter().map(|lane| topology.work_queue_name(&lane.endpoint));
+        let intake = options.intake.endpoints.iter().map(|endpoint| topology.intake_queue_name(endpoint));
+        let mailboxes = options.mailboxes.iter().map(|endpoint| topology.mailbox_queue_name(endpoint));
+        for name in work.chain(intake).chain(mailboxes) {
             if name.len() > NAME_BYTES {
                 return Err(Error::Name { name, limit: NAME_BYTES });
             }
@@ -67,6 +77,36 @@ impl Topology {
         self.name("dead")
     }
 
+    /// Exchange that systems publish to, by endpoint.
+    pub(super) fn intake(&self) -> ShortString {
+        self.name("intake")
+    }
+
+    /// Queue of what an endpoint's systems publish.
+    pub(super) fn intake_queue(&self, endpoint: &EndpointId) -> ShortString {
+        short(&self.intake_queue_name(endpoint))
+    }
+
+    /// Exchange of what recipients fetch, by endpoint.
+    pub(super) fn mailbox(&self) -> ShortString {
+        self.name("mailbox")
+    }
+
+    /// Queue that an endpoint's systems fetch from.
+    pub(super) fn mailbox_queue(&self, endpoint: &EndpointId) -> ShortString {
+        short(&self.mailbox_queue_name(endpoint))
+    }
+
+    /// Exchange and queue of what recipients answer.
+    pub(super) fn answer(&self) -> ShortString {
+        self.name("answer")
+    }
+
+    /// Whether a queue of this name is the hub's own.
+    pub(super) fn is_own(&self, queue: &str) -> bool {
+        queue.strip_prefix(&*self.options.prefix).is_some_and(|rest| rest.starts_with('.'))
+    }
+
     /// Queue of an endpoint's work.
     pub(super) fn work_queue(&self, endpoint: &EndpointId) -> ShortString {
         short(&self.work_queue_name(endpoint))
@@ -80,6 +120,14 @@ impl Topology {
         format!("{}.work.{endpoint}", self.options.prefix)
     }
 
+    fn mailbox_queue_name(&self, endpoint: &EndpointId) -> String {
+        format!("{}.mailbox.{endpoint}", self.options.prefix)
+    }
+
+    fn intake_queue_name(&self, endpoint: &EndpointId) -> String {
+        format!("{}.intake.{endpoint}", self.options.prefix)
+    }
+
     /// Declares everything a hub needs; a worker has no right to and need of it.
     pub(super) async fn declare(&self, connection: &Connection) -> Result<(), Error> {
         if self.options.role == Role::Worker {
@@ -88,7 +136,7 @@ impl Topology {
         let channel = connection.create_channel().await.map_err(Error::Broker)?;
         let dead = self.dead();
         for exchange in [self.work(), self.outcome(), dead.clone()] {
-            self.exchange(&channel, exchange).await?;
+            self.exchange(&channel, exchange, ExchangeKind::Direct).await?;
         }
         let mut arguments = quorum(DEAD_LIMIT);
         // Nobody of ours consumes it, and it has no dead letters of its own.
@@ -110,7 +158,56 @@ impl Topology {
             self.queue(&channel, &queue, self.arguments(bounds)).await?;
             self.bind(&channel, &queue, &self.work(), lane.endpoint.as_str()).await?;
         }
+        self.declare_intake(&channel).await?;
+        self.declare_mailboxes(&channel).await?;
         channel.close(200, "declared".into()).await.map_err(Error::Broker)
+    }
+
+    /// What systems publish into: one process at a time takes from a queue, so that its order holds. By topics, since
+    /// of those the broker can hold an account to its own.
+    async fn declare_intake(&self, channel: &Channel) -> Result<(), Error> {
+        let intake = &self.options.intake;
+        if intake.endpoints.is_empty() {
+            return Ok(());
+        }
+        self.exchange(channel, self.intake(), ExchangeKind::Topic).await?;
+        let (dead, deliveries) = (self.dead(), INTAKE_DELIVERIES);
+        for endpoint in &intake.endpoints {
+            let queue = self.intake_queue(endpoint);
+            let bounds = Bounds { limit: intake.limit, deliveries, dead_key: dead.as_str() };
+            let mut arguments = self.arguments(bounds);
+            put(&mut arguments, "x-single-active-consumer", AMQPValue::Boolean(true));
+            self.queue(channel, &queue, arguments).await?;
+            for key in [endpoint.to_string(), format!("{endpoint}{OWN}")] {
+                self.bind(channel, &queue, &self.intake(), &key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What recipients fetch, and what they answer. Copies that expire are gone: dead letters are none of them.
+    async fn declare_mailboxes(&self, channel: &Channel) -> Result<(), Error> {
+        if self.options.mailboxes.is_empty() {
+            return Ok(());
+        }
+        self.exchange(channel, self.mailbox(), ExchangeKind::Direct).await?;
+        for endpoint in &self.options.mailboxes {
+            let queue = self.mailbox_queue(endpoint);
+            let mut arguments = quorum(self.options.mailbox_limit);
+            let deliveries = i64::from(self.options.delivery_limit);
+            put(&mut arguments, "x-delivery-limit", AMQPValue::LongLongInt(deliveries));
+            self.queue(channel, &queue, arguments).await?;
+            self.bind(channel, &queue, &self.mailbox(), endpoint.as_str()).await?;
+        }
+        let (answer, dead) = (self.answer(), self.dead());
+        self.exchange(channel, answer.clone(), ExchangeKind::Topic).await?;
+        let bounds = Bounds {
+            limit: self.options.outcome_limit,
+            deliveries: OUTCOME_DELIVERIES,
+            dead_key: dead.as_str(),
+        };
+        self.queue(channel, &answer, self.arguments(bounds)).await?;
+        self.bind(channel, &answer, &answer, EVERY_KEY).await
     }
 
     /// The arguments of a queue that loses nothing.
@@ -123,10 +220,10 @@ impl Topology {
         arguments
     }
 
-    async fn exchange(&self, channel: &Channel, name: ShortString) -> Result<(), Error> {
+    async fn exchange(&self, channel: &Channel, name: ShortString, kind: ExchangeKind) -> Result<(), Error> {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let what = format!("exchange '{name}'");
-        let declared = channel.exchange_declare(name, ExchangeKind::Direct, options, FieldTable::default());
+        let declared = channel.exchange_declare(name, kind, options, FieldTable::default());
         declared.await.map_err(|source| self.refused(what, source))
     }
 
@@ -159,7 +256,12 @@ impl Topology {
         let account = self.options.nodes.user().to_owned();
         let prefix = self.options.prefix.replace('.', "\\.");
         let needs = match self.options.role {
-            Role::Hub => format!("configure, write and read permission on ^{prefix}\\."),
+            Role::Hub if !self.options.replies() => {
+                format!("configure, write and read permission on ^{prefix}\\.")
+            }
+            Role::Hub => format!(
+                "configure and read permission on ^{prefix}\\. and write permission on ^({prefix}\\.|amq\\.default$)"
+            ),
             Role::Worker => format!(
                 "read permission on ^{prefix}\\.work\\.(its endpoints)$ and write permission on ^{prefix}\\.outcome$"
             ),

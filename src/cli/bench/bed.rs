@@ -51,7 +51,7 @@ const WINDOW: usize = 256;
 pub(super) const FAILURES: usize = 5;
 
 /// The endpoint that sends.
-const SENDER: &str = "bench-sender";
+pub(super) const SENDER: &str = "bench-sender";
 
 /// Who receives: endpoint and organisation.
 pub(super) const RECEIVERS: [(&str, &str); 4] = [

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 use super::{
     clock::DayClock,
     home::{Adapters, Home, Props, Room},
+    party::publish::Place,
     production::Production,
 };
 use crate::{
@@ -106,6 +107,14 @@ impl House {
         match self {
             Self::Embedded(one) => one.hub.places().http,
             Self::Production(several) => several.http(number),
+        }
+    }
+
+    /// Where a party publishes instead, if it does.
+    pub(super) fn broker(&self, endpoint: &EndpointId, media_type: &str) -> Option<Place> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Production(several) => several.broker(endpoint, media_type),
         }
     }
 

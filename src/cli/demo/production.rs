@@ -2,7 +2,7 @@
 //! RabbitMQ. Hubs share database, signing key and broker; workers have the broker alone.
 //!
 //! Every system that receives is served by the workers, each of which serves them all. Senders are spread over
-//! the hubs; a folder is looked at by one of them.
+//! the hubs; a folder is looked at by one of them; two publish to the broker, and either hub takes that in.
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +19,7 @@ use super::{
     clock::DayClock,
     home::{Adapters, Home, Props, Room, absolute},
     part::Part,
+    party::publish::Place,
     process::Process,
 };
 use crate::{
@@ -31,7 +32,11 @@ use crate::{
         reach::{self, Running},
         submit::failed,
     },
-    config::{environment::Environment, secret::SecretRef, settings::Settings},
+    config::{
+        environment::Environment,
+        secret::{Secret, SecretRef},
+        settings::Settings,
+    },
     domain::id::EndpointId,
     port::{clock::SystemClock, store::Store},
     task::{self, Failure, metrics},
@@ -39,6 +44,8 @@ use crate::{
 
 const HUBS: [&str; 2] = ["hub-1", "hub-2"];
 const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
+/// Parties that send over the broker: one of single records, one of forms.
+const PUBLISH: [&str; 2] = ["ankang-spj", "xunyang-spj"];
 /// How long hubs may take to learn a token, or to seal.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
@@ -54,6 +61,9 @@ pub(super) struct Production {
     sends: Adapters,
     shelf: Shelf,
     tokens: Vec<String>,
+    /// First address of the broker.
+    broker: Secret,
+    account: String,
 }
 
 /// A hub.
@@ -95,7 +105,10 @@ impl Production {
         let first =
             hubs.first().map(|site| &site.room.settings).ok_or_else(|| failed("no hub".to_owned()))?;
         let shelf = Shelf::look(&Opening::new(first, environment, Arc::new(SystemClock))).await?;
-        Ok(Self { hubs, workers, sends: sends.adapters, shelf, tokens: Vec::new() })
+        let bus = &props.given.bus;
+        let broker =
+            bus.url.resolve(Path::new(""), environment).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { hubs, workers, sends: sends.adapters, shelf, tokens: Vec::new(), broker, account })
     }
 
     fn site(&self, number: usize) -> &Site {
@@ -120,6 +133,19 @@ impl Production {
 
     pub(super) fn http(&self, number: usize) -> SocketAddr {
         self.site(number).running.http
+    }
+
+    /// Where a party publishes, if it does.
+    pub(super) fn broker(&self, endpoint: &EndpointId, media_type: &str) -> Option<Place> {
+        let is_first = |part: &&str| !part.is_empty();
+        let address = self.broker.expose().split([' ', ',', '\n', '\r', '\t']).find(is_first)?;
+        PUBLISH.contains(&endpoint.as_str()).then(|| Place {
+            address: address.to_owned(),
+            prefix: self.settings().bus.prefix.to_string(),
+            account: self.account.clone(),
+            endpoint: endpoint.to_string(),
+            media_type: media_type.to_owned(),
+        })
     }
 
     pub(super) fn admin(&self) -> SocketAddr {
@@ -249,6 +275,7 @@ impl Shared {
         let names: Vec<_> = served.iter().map(|endpoint| endpoint.as_str()).collect();
         let mut bus = self.bus.clone();
         bus.insert("workers".to_owned(), vec![format!("{account}: {}", names.join(" "))].into());
+        bus.insert("senders".to_owned(), vec![format!("{account}: {}", PUBLISH.join(" "))].into());
         let mut table = toml::toml! {
             [store]
             backend = "postgres"

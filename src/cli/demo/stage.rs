@@ -17,6 +17,7 @@ use super::{
     party::{
         AtWork, Party, Way,
         post::Post,
+        publish::Publisher,
         script::{Channel, Script, Sends},
     },
 };
@@ -119,11 +120,18 @@ impl Stage {
                 Some(Post::Folder(drop.folder.clone()))
             }
             (Some(Sends { by: Channel::Http, media_type, .. }), Some(InboundConnector::Http)) => {
-                Some(Post::Http {
-                    client: client.clone(),
-                    url: format!("http://{}/v1/adapters/{endpoint}", self.house.http(number)),
-                    token: self.house.token(endpoint).await?,
-                    media_type: media_type.clone(),
+                Some(match self.house.broker(endpoint, media_type) {
+                    Some(place) => {
+                        let publisher =
+                            Publisher::open(place).await.map_err(|error| failed(error.to_string()))?;
+                        Post::Amqp(Arc::new(publisher))
+                    }
+                    None => Post::Http {
+                        client: client.clone(),
+                        url: format!("http://{}/v1/adapters/{endpoint}", self.house.http(number)),
+                        token: self.house.token(endpoint).await?,
+                        media_type: media_type.clone(),
+                    },
                 })
             }
             _ => return Err(failed(format!("party {endpoint} sends by another way than its adapter takes"))),

@@ -6,6 +6,8 @@ use std::{
     path::PathBuf,
 };
 
+use toml::Spanned;
+
 use super::{check::Check, raw};
 use crate::{config::secret::SecretRef, domain::id::EndpointId};
 
@@ -38,8 +40,19 @@ pub struct Bus {
     /// How often a copy of work is brought before it counts as a dead letter.
     pub delivery_limit: u32,
     /// Endpoints with workers outside, and the broker accounts that may report for each.
-    pub workers: BTreeMap<EndpointId, BTreeSet<Box<str>>>,
+    pub workers: Accounts,
+    /// Endpoints whose systems publish messages, and the broker accounts that may for each.
+    pub senders: Accounts,
+    /// Messages in the queue of one such endpoint.
+    pub intake_limit: usize,
+    /// Messages of one such endpoint that are fetched before any is accepted.
+    pub intake_prefetch: u16,
+    /// Endpoints whose systems fetch their deliveries, and the broker accounts that may answer for each.
+    pub mailboxes: Accounts,
 }
+
+/// Broker accounts by endpoint.
+pub type Accounts = BTreeMap<EndpointId, BTreeSet<Box<str>>>;
 
 /// What carries work and outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,27 +83,31 @@ impl Check {
             work_limit: self.number(&raw.work_limit, LIMIT),
             outcome_limit: self.number(&raw.outcome_limit, LIMIT),
             delivery_limit: self.number(&raw.delivery_limit, 1..=1000),
-            workers: self.workers(raw),
+            workers: self.accounts(&raw.workers, &raw.backend),
+            senders: self.accounts(&raw.senders, &raw.backend),
+            mailboxes: self.accounts(&raw.mailboxes, &raw.backend),
+            intake_limit: self.number(&raw.intake_limit, LIMIT),
+            intake_prefetch: self.number(&raw.intake_prefetch, 1..=10_000),
         }
     }
 
-    fn workers(&mut self, raw: &raw::Bus) -> BTreeMap<EndpointId, BTreeSet<Box<str>>> {
-        let mut workers: BTreeMap<EndpointId, BTreeSet<Box<str>>> = BTreeMap::new();
-        for line in raw.workers.get_ref() {
+    fn accounts(&mut self, lines: &Spanned<Vec<String>>, backend: &Spanned<String>) -> Accounts {
+        let mut accounts = Accounts::new();
+        for line in lines.get_ref() {
             let (account, endpoints) = line.split_once(':').unwrap_or((line, ""));
             let account = account.trim();
             if account.is_empty() || endpoints.trim().is_empty() {
                 let text = format!("must be as \"account: endpoint endpoint\", found \"{line}\"");
-                self.refuse(&raw.workers, text);
+                self.refuse(lines, text);
                 continue;
             }
             for endpoint in endpoints.split_whitespace() {
-                workers.entry(endpoint.into()).or_default().insert(account.into());
+                accounts.entry(endpoint.into()).or_default().insert(account.into());
             }
         }
-        if !workers.is_empty() && raw.backend.get_ref() == "local" {
-            self.refuse(&raw.workers, "needs bus.backend = \"rabbitmq\": nobody outside reaches a local bus");
+        if !accounts.is_empty() && backend.get_ref() == "local" {
+            self.refuse(lines, "needs bus.backend = \"rabbitmq\": nobody outside reaches a local bus");
         }
-        workers
+        accounts
     }
 }

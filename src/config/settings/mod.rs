@@ -20,7 +20,7 @@ use std::{
 
 use super::{environment::Environment, fault::Faults, secret::SecretRef};
 use crate::domain::{delivery, retry};
-pub use bus::{Bus, Carrier};
+pub use bus::{Accounts, Bus, Carrier};
 use layers::{Layers, Source};
 
 /// The default file: documentation and defaults in one.

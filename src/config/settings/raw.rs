@@ -65,6 +65,10 @@ sections! {
         outcome_limit: i64,
         delivery_limit: i64,
         workers: Vec<String>,
+        senders: Vec<String>,
+        mailboxes: Vec<String>,
+        intake_limit: i64,
+        intake_prefetch: i64,
     }
     Dispatch { window_default: i64, lease_margin_ms: i64, idle_scan_ms: i64, claim_limit: i64 }
     Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::domain::id::EndpointId;
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
     let environment: Environment = variables.iter().copied().collect();
@@ -195,6 +196,25 @@ fn grpc_is_off_unless_told_where_to_listen_and_needs_certificate_and_key_togethe
     );
     let both = "[grpc]\nlisten = \"127.0.0.1:1\"\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
     assert!(load(both, &[]).unwrap().grpc.tls.is_some());
+}
+
+#[test]
+fn accounts_of_the_broker_are_read_by_endpoint_and_need_a_broker() {
+    let text = "[bus]\nbackend = \"rabbitmq\"\nsenders = [\"one: a b\", \"two: b\"]";
+    let senders = load(text, &[]).unwrap().bus.senders;
+    let accounts = |endpoint: &str| {
+        let accounts = senders.get(&EndpointId::from(endpoint)).into_iter().flatten();
+        accounts.map(|account| &**account).collect::<Vec<_>>()
+    };
+    assert_eq!((accounts("a"), accounts("b"), accounts("c")), (vec!["one"], vec!["one", "two"], vec![]));
+    assert_eq!(
+        faults("[bus]\nsenders = [\"one\", \"two: b\"]\nintake_prefetch = 0", &[]),
+        [
+            "hub.toml:2: bus.senders: must be as \"account: endpoint endpoint\", found \"one\"",
+            "hub.toml:2: bus.senders: needs bus.backend = \"rabbitmq\": nobody outside reaches a local bus",
+            "hub.toml:3: bus.intake_prefetch: 0 is not in 1 to 10000",
+        ]
+    );
 }
 
 #[test]

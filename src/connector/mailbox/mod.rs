@@ -18,10 +18,13 @@ use crate::{
         bus::LeaseToken,
         clock::Clock,
         connector::{Answer, Connector, Error, Parcel},
-        mailbox::{self as port, Attendance, Counted},
+        mailbox::{self as port, Attendance, Counted, Heard},
     },
     task::metrics::{MAILBOX_ANSWERS, MAILBOX_STREAMS},
 };
+
+/// Copies that are remembered after their answer.
+const ANSWERED: usize = 1_024;
 
 /// The mailboxes of a hub.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ struct State {
     /// Handed in, not yet out; bounded by the worker's window.
     waiting: VecDeque<Waiting>,
     out: HashMap<Copied, Out>,
+    /// Answered here of late, so that an answer that is said twice counts once though it is not settled yet.
+    answered: VecDeque<Copied>,
     /// What each who has it open may still be handed.
     credits: HashMap<u64, usize>,
     opened: u64,
@@ -88,6 +93,7 @@ impl Mailboxes {
         let state = State {
             waiting: VecDeque::new(),
             out: HashMap::new(),
+            answered: VecDeque::new(),
             credits: HashMap::new(),
             opened: 0,
             door: Door::Open,
@@ -296,18 +302,34 @@ impl port::Mailbox for Opened {
         }
     }
 
-    fn answer(&mut self, delivery: DeliveryId, lease: LeaseToken, answer: Answer) -> Counted {
+    fn answer(&mut self, delivery: DeliveryId, lease: LeaseToken, answer: Answer) -> Heard {
         let mut state = self.slot.lock();
         let copy = (delivery, lease);
-        let is_theirs = state.out.get(&copy).is_some_and(|out| out.to == self.id);
-        let out = is_theirs.then(|| state.out.remove(&copy)).flatten();
-        let is_heard = out.is_some_and(|out| out.told.send(Ok(answer)).is_ok());
-        let counted = if is_heard { Counted::Yes } else { Counted::Stale };
+        let holder = state.out.get(&copy).map(|out| out.to);
+        if holder.is_none() && !state.answered.contains(&copy) {
+            return Heard::Elsewhere;
+        }
+        let out = (holder == Some(self.id)).then(|| state.out.remove(&copy)).flatten();
+        let counted = match out.map(|out| out.told.send(Ok(answer))) {
+            Some(Ok(())) => Counted::Yes,
+            // Who waited has given up in this moment.
+            Some(Err(_)) => {
+                self.slot.report(&state);
+                return Heard::Elsewhere;
+            }
+            None => Counted::Stale,
+        };
+        if counted == Counted::Yes {
+            state.answered.push_back(copy);
+            if state.answered.len() > ANSWERED {
+                state.answered.pop_front();
+            }
+        }
         self.slot.report(&state);
         drop(state);
         let word = if counted == Counted::Yes { "counted" } else { "stale" };
         counter!(MAILBOX_ANSWERS, "count" => word).increment(1);
-        counted
+        Heard::Here(counted)
     }
 
     fn unanswered(&self) -> usize {

@@ -104,7 +104,7 @@ impl Clerk {
             Verdict::Unstorable { why } => {
                 tracing::error!(message = %id, %why, "message could not be stored");
                 Answer::Refused(Refusal::new(
-                    Code::Unavailable,
+                    Code::Unstorable,
                     "the hub could not store this message, its operators are told; nothing was changed",
                 ))
             }

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     domain::{
-        id::{EndpointId, MessageId},
+        id::{EndpointId, MessageId, OrderKey},
         message::MessageKey,
     },
     evidence::{
@@ -112,21 +112,24 @@ pub fn open(parts: Parts) -> (Reception, Committer) {
 impl Intake for Reception {
     async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Accepted, Refusal>> {
         let begun = Instant::now();
-        let company = if submissions.len() == 1 { Company::Alone } else { Company::Others };
         let mut results = Vec::with_capacity(submissions.len());
         for _ in &submissions {
             results.push(None);
         }
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut line = Line::of(submissions.len());
         for (index, submission) in submissions.into_iter().enumerate() {
-            match self.enqueue(&submission, company, &mut waiting, &mut results).await {
-                Ok((prepared_key, receiver)) => {
-                    waiting.push(Waiting { index, submission, key: prepared_key, receiver });
+            match self.enqueue(&submission, &mut line, &mut results).await {
+                Ok(Queued { key, order_key, receiver }) => {
+                    line.waiting.push(Waiting { index, submission, key, order_key, receiver });
                 }
-                Err(stop) => results[index] = Some(self.stopped(&submission, stop).await),
+                Err(stop) => {
+                    let result = self.stopped(&submission, stop).await;
+                    line.note(None, &result);
+                    results[index] = Some(result);
+                }
             }
         }
-        self.finish(&mut waiting, &mut results).await;
+        self.finish(&mut line, &mut results).await;
         histogram!(INTAKE_DURATION).record(begun.elapsed().as_secs_f64());
         let lost = || Err(Refusal::new(Code::Unavailable, "intake is closing; send it again"));
         results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
@@ -143,6 +146,50 @@ struct Waiting {
     index: usize,
     submission: Submission,
     key: MessageKey,
+    order_key: OrderKey,
+    receiver: oneshot::Receiver<Answer>,
+}
+
+/// The submissions of one call, of which none overtakes another with its order key: not even when that one is
+/// refused for now, or routed again.
+struct Line {
+    company: Company,
+    waiting: Vec<Waiting>,
+    /// Order keys of which one is to be sent again, and why; none where it could be any.
+    held: Vec<(Option<OrderKey>, Code)>,
+}
+
+impl Line {
+    fn of(submissions: usize) -> Self {
+        let company = if submissions == 1 { Company::Alone } else { Company::Others };
+        Self { company, waiting: Vec::new(), held: Vec::new() }
+    }
+
+    /// Whether one with this order key, or with any, must wait until one before it is sent again.
+    fn check(&self, order_key: Option<&OrderKey>) -> Result<(), Refusal> {
+        let holds = |held: &Option<OrderKey>| held.is_none() || held.as_ref() == order_key;
+        match self.held.iter().find(|(held, _)| holds(held)) {
+            None => Ok(()),
+            Some((_, code)) => {
+                let detail = "one before it in the same batch was not taken now; send both again";
+                Err(Refusal::new(*code, detail))
+            }
+        }
+    }
+
+    /// Takes note of a result: what is to be sent again holds up what follows.
+    fn note(&mut self, order_key: Option<OrderKey>, result: &Result<Accepted, Refusal>) {
+        match result {
+            Err(refusal) if refusal.code.retryable() => self.held.push((order_key, refusal.code)),
+            _ => {}
+        }
+    }
+}
+
+/// A submission that was handed to the committer.
+struct Queued {
+    key: MessageKey,
+    order_key: OrderKey,
     receiver: oneshot::Receiver<Answer>,
 }
 
@@ -156,27 +203,31 @@ enum Company {
 type Results = [Option<Result<Accepted, Refusal>>];
 
 impl Reception {
-    /// Prepares and queues one. A message whose key is already on its way in this call waits for that one,
-    /// so that it is routed with the history it belongs to.
+    /// Prepares and queues one. A message whose key or order key is already on its way in this call waits for
+    /// that one, so that it is routed with the history it belongs to and follows it.
     async fn enqueue(
         &self,
         submission: &Submission,
-        company: Company,
-        waiting: &mut Vec<Waiting>,
+        line: &mut Line,
         results: &mut Results,
-    ) -> Result<(MessageKey, oneshot::Receiver<Answer>), Stop> {
+    ) -> Result<Queued, Stop> {
+        line.check(None)?;
         let now = self.clerk.clock.now();
         let mut prepared = self.preparer.prepare(submission, now).await?;
-        if waiting.iter().any(|other| other.key == prepared.message.key) {
-            self.finish(waiting, results).await;
+        let follows = |other: &Waiting| {
+            other.key == prepared.message.key || other.order_key == prepared.decision.order_key
+        };
+        if line.waiting.iter().any(follows) {
+            self.finish(line, results).await;
             prepared = self.preparer.prepare(submission, self.clerk.clock.now()).await?;
         }
-        let key = prepared.message.key.clone();
-        let receiver = match company {
+        let (key, order_key) = (prepared.message.key.clone(), prepared.decision.order_key.clone());
+        line.check(Some(&order_key))?;
+        let receiver = match line.company {
             Company::Alone => self.at_once(prepared)?,
             Company::Others => self.queue(prepared)?,
         };
-        Ok((key, receiver))
+        Ok(Queued { key, order_key, receiver })
     }
 
     /// Accepts it here and now if the store is free, else queues it.
@@ -204,13 +255,14 @@ impl Reception {
     }
 
     /// Awaits every answer.
-    async fn finish(&self, waiting: &mut Vec<Waiting>, results: &mut Results) {
-        for Waiting { index, submission, receiver, .. } in waiting.drain(..) {
-            let result = self.answer(&submission, receiver).await;
-            results[index] = Some(match result {
+    async fn finish(&self, line: &mut Line, results: &mut Results) {
+        for Waiting { index, submission, order_key, receiver, .. } in std::mem::take(&mut line.waiting) {
+            let result = match self.answer(&submission, receiver).await {
                 Ok(accepted) => Ok(counted(&submission, accepted)),
                 Err(stop) => self.stopped(&submission, stop).await,
-            });
+            };
+            line.note(Some(order_key), &result);
+            results[index] = Some(result);
         }
     }
 

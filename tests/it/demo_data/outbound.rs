@@ -51,7 +51,7 @@ pub(super) async fn written(
         secrets: Vec::new(),
         clock: Arc::new(TestClock::at(day::now())),
     };
-    let (_, attempt) = target.attempt(&work(record, delivery)).await;
+    let (_, attempt) = target.attempt(&work(record, delivery)).await.unwrap();
     let parcel = connector.0.lock().unwrap().take();
     parcel.map(|parcel| parcel.body.to_vec()).ok_or_else(|| attempt.detail.to_string())
 }

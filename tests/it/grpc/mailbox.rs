@@ -8,7 +8,7 @@ use super::bureau_and_mailbox;
 use crate::harness::{
     hub::Hub,
     rpc::{Recipient, channel, hub_with_grpc},
-    sender::{BUREAU, REGULATOR, Sender, receives, result, sends, takes_out},
+    sender::{BUREAU, ENFORCEMENT, REGULATOR, Sender, receives, result, sends, takes_out},
 };
 
 struct Stage {
@@ -74,7 +74,7 @@ async fn while_nobody_is_there_work_waits_and_burns_no_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_answered_comes_again_under_its_id_and_the_old_lease_does_not_count() {
+async fn what_was_not_answered_comes_again_under_its_id_and_a_late_acknowledgement_is_one() {
     let stage = Stage::new("");
     let mut first = stage.open(10).await;
     let id = stage.sent("A", "L").await;
@@ -85,10 +85,12 @@ async fn what_was_not_answered_comes_again_under_its_id_and_the_old_lease_does_n
     let again = second.delivery().await;
     assert_eq!((again.delivery.as_str(), again.attempt), (id.as_str(), 2));
     assert!(again.lease > copy.lease);
-    assert_eq!(second.acknowledge(&id, copy.lease).await, AnswerCount::Stale);
+    let never = again.lease + 1;
+    assert_eq!(second.acknowledge(&id, never).await, AnswerCount::Stale, "no such lease was given");
     assert_eq!(stage.hub.delivery(&id).await["state"], "leased", "it is not delivered by that");
-    assert_eq!(second.acknowledge(&id, again.lease).await, AnswerCount::Counted);
+    assert_eq!(second.acknowledge(&id, copy.lease).await, AnswerCount::Counted, "the system has it");
     let delivered = stage.hub.until(&id, "delivered").await;
+    assert_eq!(second.acknowledge(&id, copy.lease).await, AnswerCount::Stale, "once");
     let outcomes = delivered["attempts_made"].as_array().unwrap().iter();
     let outcomes: Vec<_> = outcomes.map(|attempt| attempt["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["unknown", "delivered"]);
@@ -102,7 +104,34 @@ async fn what_is_not_answered_in_time_comes_again() {
     let copy = recipient.delivery().await;
     let again = recipient.delivery().await;
     assert_eq!((&again.delivery, again.attempt), (&id, 2));
-    assert_eq!(recipient.acknowledge(&id, copy.lease).await, AnswerCount::Stale);
+    assert_eq!(recipient.acknowledge(&id, copy.lease).await, AnswerCount::Counted);
+    let delivered = stage.hub.until(&id, "delivered").await;
+    let attempts = delivered["attempts_made"].as_array().unwrap();
+    let outcomes: Vec<_> = attempts.iter().map(|attempt| &attempt["outcome"]).collect();
+    assert_eq!(outcomes, [&json!("unknown"), &json!("delivered")], "{delivered}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_refusal_changes_nothing_and_nobody_answers_for_another() {
+    let (mut hub, address) = hub_with_grpc(&[
+        ("xzspj", sends("xzspj", &[BUREAU])),
+        ("scjgj", takes_out("scjgj", REGULATOR, "")),
+        ("cgj", takes_out("cgj", ENFORCEMENT, "")),
+    ]);
+    hub.start();
+    let channel = channel(&address);
+    let mut first = Recipient::open(&channel, &hub.token("scjgj"), 10).await.unwrap();
+    let mut stranger = Recipient::open(&channel, &hub.token("cgj"), 10).await.unwrap();
+    let id = Sender::at(&hub, "xzspj").accepted(&result("A", "L")).await.delivery_to(REGULATOR);
+    let copy = first.delivery().await;
+    assert_eq!(stranger.acknowledge(&id, copy.lease).await, AnswerCount::Stale, "not its delivery");
+    assert_eq!(hub.metric(r#"liandong_outcomes_refused_total{reason="foreign"}"#).await, 1);
+    assert_eq!(first.refuse(&copy, RefusalClass::Transient).await, AnswerCount::Counted);
+    let again = first.delivery().await;
+    assert_eq!(first.refuse(&copy, RefusalClass::Permanent).await, AnswerCount::Stale, "late");
+    assert_eq!(hub.delivery(&id).await["state"], "leased", "a late failure changes nothing");
+    assert_eq!(first.acknowledge(&id, again.lease).await, AnswerCount::Counted);
+    hub.until(&id, "delivered").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +199,7 @@ async fn at_the_end_what_is_out_may_still_be_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_no_mailbox_is_told_so_and_a_mailbox_without_grpc_or_over_a_broker_does_not_start() {
+async fn who_has_no_mailbox_is_told_so_and_a_mailbox_without_grpc_or_in_a_worker_does_not_start() {
     let adapters =
         [("xzspj", sends("xzspj", &[BUREAU])), ("scjgj", receives("scjgj", REGULATOR, "127.0.0.1:1", ""))];
     let (mut hub, address) = hub_with_grpc(&adapters);
@@ -179,9 +208,10 @@ async fn who_has_no_mailbox_is_told_so_and_a_mailbox_without_grpc_or_over_a_brok
     assert_eq!(none.code(), Code::FailedPrecondition);
     for (key, value, because) in [
         ("grpc.listen", "", "grpc.listen is empty"),
-        ("bus.backend", "rabbitmq", "mailboxes need bus.backend"),
+        ("bus.workers", r#"["north: scjgj"]"#, "take it out of bus.workers"),
     ] {
         let (mut hub, _) = hub_with_grpc(&[("scjgj", takes_out("scjgj", REGULATOR, ""))]);
+        hub.set("bus.backend", "rabbitmq");
         hub.set(key, value);
         let refused = hub.run(&["serve"]);
         assert_eq!(refused.status.code(), Some(64));

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod counter;
+mod hubs;
 mod intake;
 mod mailbox;
 mod reflection;

@@ -13,7 +13,7 @@ use std::{
 
 use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use liandong::{
-    bus::rabbitmq::{Lane, Nodes, Options, RabbitmqBus, Role, Served},
+    bus::rabbitmq::{IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
     config::environment::Environment,
     domain::id::EndpointId,
     task::Supervisor,
@@ -94,6 +94,9 @@ impl Broker {
             delivery_limit: 20,
             outcome_limit: 10_000,
             reporters: std::collections::HashMap::new(),
+            mailboxes: Vec::new(),
+            mailbox_limit: 1_000,
+            intake: IntakeOptions::default(),
             authority: None,
         }
     }
@@ -121,6 +124,18 @@ impl Broker {
     /// Closes the connections of this virtual host, as an operator would.
     pub(crate) async fn close_connections(&self) {
         self.ctl(&["close_all_connections", "--vhost", &self.host, "by a test"]).await;
+    }
+
+    /// Closes those of hubs and workers alone.
+    pub(crate) async fn close_connections_of_hubs(&self) {
+        let listed =
+            self.ctl(&["list_connections", "--no-table-headers", "pid", "vhost", "client_properties"]).await;
+        for line in listed.lines() {
+            let columns: Vec<_> = line.split('\t').collect();
+            if columns[1] == self.host && columns[2].contains("\"liandong ") {
+                self.ctl(&["close_connection", columns[0], "by a test"]).await;
+            }
+        }
     }
 
     /// Stops, starts, kills or restarts the broker.

@@ -59,9 +59,16 @@ impl Front {
 
     /// Hands in a message.
     pub(crate) async fn submit(&self, message: Value) -> Result<Accepted, Refusal> {
-        let received = message.to_string().into();
-        let submission = Submission { endpoint: BUREAU.into(), kind: None, received, message };
-        self.reception.submit(vec![submission]).await.remove(0)
+        self.submit_all(vec![message]).await.remove(0)
+    }
+
+    /// Hands in several in one call.
+    pub(crate) async fn submit_all(&self, messages: Vec<Value>) -> Vec<Result<Accepted, Refusal>> {
+        let submission = |message: Value| {
+            let received = message.to_string().into();
+            Submission { endpoint: BUREAU.into(), kind: None, received, message }
+        };
+        self.reception.submit(messages.into_iter().map(submission).collect()).await
     }
 }
 

@@ -165,7 +165,8 @@ impl Sender {
     }
 }
 
-fn event(message: &Value) -> Value {
+/// A message as a structured event.
+pub(crate) fn event(message: &Value) -> Value {
     json!({
         "specversion": "1.0", "id": "1", "source": "test",
         "type": format!("liandong.{}", kind_of(message)), "data": message,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use liandong::{
-    bus::rabbitmq::{Error, Nodes, Options, RabbitmqBus},
+    bus::rabbitmq::{Error, IntakeOptions, Nodes, Options, RabbitmqBus},
     task::Supervisor,
 };
 use tokio::net::TcpListener;
@@ -109,4 +109,20 @@ async fn another_node_is_tried_when_the_first_does_not_answer() {
     options.nodes = Nodes::parse(&format!("{dead} {}", broker.url())).unwrap();
     let end = broker.open(options).await;
     assert!(end.bus.is_connected());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_could_not_answer_senders_is_refused() {
+    let broker = Broker::new().await;
+    let user = broker.host();
+    broker.ctl(&["add_user", user, "secret"]).await;
+    let own = "^liandong\\.";
+    broker.ctl(&["set_permissions", "--vhost", broker.host(), user, own, own, own]).await;
+    let mut options = broker.options(&[("a", 10)]);
+    options.nodes = Nodes::parse(&broker.url_for(user, "secret")).unwrap();
+    options.intake = IntakeOptions { endpoints: vec!["b".into()], limit: 10, prefetch: 10 };
+    let error = refusal(options).await;
+    assert!(matches!(&error, Error::Forbidden { what, .. } if what.contains("amq.default")), "{error}");
+    assert!(error.to_string().contains(r"amq\.default"), "{error}");
+    broker.ctl(&["delete_user", user]).await;
 }

@@ -24,13 +24,19 @@ use crate::{
 };
 
 /// Publishes whose confirms are waited for together.
-const WINDOW: usize = 1_000;
+pub(super) const WINDOW: usize = 1_000;
 /// Messages that a consumer may have unacknowledged.
 const PREFETCH: u16 = 500;
 /// Messages acknowledged at once.
 const ACKNOWLEDGED: usize = 50;
 /// Delivery mode of a message that survives the broker.
-const PERSISTENT: u8 = 2;
+pub(super) const PERSISTENT: u8 = 2;
+
+/// The first address of several.
+pub(super) fn first_node(addresses: &str) -> Result<&str, Failure> {
+    let first = addresses.split([' ', ',', '\n', '\r', '\t']).find(|part| !part.is_empty());
+    Ok(first.ok_or("bus.url names no broker")?)
+}
 
 /// Two connections, as the hub has.
 pub(super) struct Broker {
@@ -41,8 +47,7 @@ pub(super) struct Broker {
 impl Broker {
     /// Connects to the first node of these.
     pub(super) async fn open(addresses: &str) -> Result<Self, Failure> {
-        let first = addresses.split([' ', ',', '\n', '\r', '\t']).find(|part| !part.is_empty());
-        let address = first.ok_or("bus.url names no broker")?;
+        let address = first_node(addresses)?;
         let connect = || Connection::connect(address, ConnectionProperties::default());
         // What the driver says of an address may repeat it, and with it the password.
         let refused = |_| Failure::from("the broker of bus.url does not let the benchmark in");
@@ -77,7 +82,7 @@ impl Broker {
     pub(super) async fn remove(
         self,
         queues: impl Iterator<Item = String>,
-        exchanges: [String; 3],
+        exchanges: [String; 4],
     ) -> Result<(), Failure> {
         let channel = self.publishes.create_channel().await?;
         for queue in queues {
@@ -121,7 +126,8 @@ async fn publish(channel: &Channel, queue: &ShortString, messages: usize) -> Res
     Ok(begun.elapsed())
 }
 
-async fn must_be_kept(confirm: PublisherConfirm) -> Result<(), Failure> {
+/// Fails unless the broker has it.
+pub(super) async fn must_be_kept(confirm: PublisherConfirm) -> Result<(), Failure> {
     match confirm.await? {
         Confirmation::Ack(None) => Ok(()),
         other => Err(format!("the broker did not keep what was published: {other:?}").into()),

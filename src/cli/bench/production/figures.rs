@@ -30,7 +30,10 @@ pub(super) struct Round {
     pub(super) written: Written,
     pub(super) queue: Option<Queue>,
     pub(super) posts: Rate,
+    /// With a broker, handed in over it.
     pub(super) delivered: Delivered,
+    /// With a broker: the same handed in over HTTP.
+    pub(super) over_http: Option<Delivered>,
 }
 
 impl Round {
@@ -45,13 +48,26 @@ impl Round {
         [Rate::of(deliveries, claiming), Rate::of(deliveries, settling)]
     }
 
-    /// Deliveries that the stages would allow one after the other. Outcomes are not among them: many travel in one
-    /// message of the broker.
+    /// Deliveries that the stages would allow one after the other; with a broker, what is handed in crosses it too.
+    /// Outcomes are not among the stages, since many travel in one message of the broker, and neither are receipts.
     pub(super) fn limit(&self) -> Rate {
+        let mut stages = self.stages();
+        let each = self.fan_out.deliveries();
+        let queue = self.queue.iter().flat_map(|queue| [queue.published, queue.consumed]);
+        stages.extend(queue.map(|rate| rate.times(each)));
+        Rate::through(&stages)
+    }
+
+    /// The same where messages are handed in over HTTP.
+    pub(super) fn limit_over_http(&self) -> Rate {
+        Rate::through(&self.stages())
+    }
+
+    fn stages(&self) -> Vec<Rate> {
         let [claims, settles] = self.settlements();
         let mut stages = vec![self.rows().times(self.fan_out.deliveries()), claims, self.posts, settles];
         stages.extend(self.queue.iter().flat_map(|queue| [queue.published, queue.consumed]));
-        Rate::through(&stages)
+        stages
     }
 
     fn json(&self) -> Value {
@@ -66,13 +82,18 @@ impl Round {
             "rows_per_second": rounded(self.rows().0), "claims_per_second": rounded(claims.0),
             "settles_per_second": rounded(settles.0), "broker": queue, "posts_per_second": rounded(self.posts.0),
             "delivered_limit_per_second": rounded(self.limit().0),
-            "delivered": {
-                "per_second": rounded(self.delivered.rate.0), "saturated": self.delivered.latency.json(),
-                "peak_bytes": self.delivered.peak_bytes, "cpu_micros": self.delivered.cpu_micros.map(rounded),
-                "ratio": rounded(self.delivered.rate.0 / self.limit().0),
-            },
+            "delivered": path(&self.delivered, self.limit()),
+            "delivered_over_http": self.over_http.as_ref().map(|it| path(it, self.limit_over_http())),
         })
     }
+}
+
+fn path(delivered: &Delivered, limit: Rate) -> Value {
+    json!({
+        "per_second": rounded(delivered.rate.0), "saturated": delivered.latency.json(),
+        "peak_bytes": delivered.peak_bytes, "cpu_micros": delivered.cpu_micros.map(rounded),
+        "limit_per_second": rounded(limit.0), "ratio": rounded(delivered.rate.0 / limit.0),
+    })
 }
 
 /// Everything.
@@ -102,12 +123,23 @@ impl Figures {
         half.clamp(1.0, 100_000.0) as u32
     }
 
-    /// Every goal, and the ratio to the broker's pair, which has none.
+    /// Every goal.
     pub(super) fn goals(&self) -> Vec<Goal> {
         let mut goals = Vec::new();
         for fan_out in FanOut::ALL {
             let names = ["送达 / 各环节串联上限", "delivered / stages in a row"];
-            goals.push(self.ratio(names, fan_out, DELIVERED_GOAL, |round| Some(round.limit())));
+            goals.push(
+                self.ratio(names, fan_out, DELIVERED_GOAL, |round| {
+                    Some((round.delivered.rate, round.limit()))
+                }),
+            );
+        }
+        for fan_out in FanOut::ALL.into_iter().filter(|_| self.carrier == Carrier::Rabbitmq) {
+            let names =
+                ["送达（HTTP 送入）/ 各环节串联上限", "delivered, handed in over HTTP / stages in a row"];
+            goals.push(self.ratio(names, fan_out, DELIVERED_GOAL, |round| {
+                Some((round.over_http.as_ref()?.rate, round.limit_over_http()))
+            }));
         }
         for steady in &self.steady {
             let p99 = steady.latency.p99_ms;
@@ -128,25 +160,26 @@ impl Figures {
     /// What was delivered of what the broker's pair carries.
     pub(super) fn pairs(&self) -> Vec<Goal> {
         let names = ["送达 / 直接收发", "delivered / publish and consume"];
-        let pair = |round: &Round| round.queue.map(|queue| queue.pair);
+        let pair = |round: &Round| Some((round.delivered.rate, round.queue.map(|queue| queue.pair)?));
         let all = FanOut::ALL.into_iter().filter(|_| self.carrier == Carrier::Rabbitmq);
         all.map(|fan_out| self.ratio(names, fan_out, 0.0, pair)).collect()
     }
 
+    /// A figure beside its limit, both of the same round.
     fn ratio(
         &self,
         name: [&'static str; 2],
         fan_out: FanOut,
         wanted: f64,
-        limit: impl Fn(&Round) -> Option<Rate>,
+        pair: impl Fn(&Round) -> Option<(Rate, Rate)>,
     ) -> Goal {
-        let limit = |round: &Round| limit(round).map_or(f64::NAN, |rate| rate.0);
-        let ratio = Spread::of(self.of(fan_out).map(|round| round.delivered.rate.0 / limit(round)));
+        let pair = |round: &Round| pair(round).map_or((f64::NAN, f64::NAN), |(it, limit)| (it.0, limit.0));
+        let ratio = Spread::of(self.of(fan_out).map(pair).map(|(figure, limit)| figure / limit));
         Goal {
             name,
             fan_out: Some(fan_out),
-            figure: self.median(fan_out, |round| round.delivered.rate.0),
-            limit: self.median(fan_out, limit),
+            figure: self.median(fan_out, |round| pair(round).0),
+            limit: self.median(fan_out, |round| pair(round).1),
             ratio,
             wanted,
             reached: ratio.median >= wanted,
@@ -164,9 +197,10 @@ impl Figures {
             .collect();
         let steady: Vec<_> = self.steady.iter().map(Steady::json).collect();
         let goals: Vec<_> = self.goals().iter().map(Goal::json).collect();
-        let bus = if self.carrier == Carrier::Rabbitmq { "amqp" } else { "local" };
+        let (bus, intake) =
+            if self.carrier == Carrier::Rabbitmq { ("amqp", "amqp") } else { ("local", "http") };
         json!({
-            "store": "postgres", "bus": bus, "intake": "http", "fan_outs": fan_outs, "half_load": steady, "goals": goals,
+            "store": "postgres", "bus": bus, "intake": intake, "fan_outs": fan_outs, "half_load": steady, "goals": goals,
         })
     }
 }

@@ -1,13 +1,14 @@
-//! The shape of production: the hub on PostgreSQL, and with `--bus amqp` work and outcomes over RabbitMQ to a worker
-//! that is no part of the hub. Beside it the stages that a delivery crosses, each alone and well tuned, on the
+//! The shape of production: the hub on PostgreSQL, and with `--bus amqp` messages in, work and outcomes over RabbitMQ,
+//! with a worker that is no part of the hub. Beside it the stages that a delivery crosses, each alone and well tuned, on the
 //! same servers within the same minute: rows, the broker's two ends, posts.
 //!
 //! Hub, worker, loader and sink share this process; database and broker are processes of their own on whatever
-//! machine they are. Messages are handed in over HTTP.
+//! machine they are. With `--bus amqp` messages are handed in over AMQP, and once more over HTTP.
 
 mod broker;
 mod figures;
 mod place;
+mod publisher;
 mod report;
 mod rows;
 
@@ -18,15 +19,15 @@ pub(super) use report::print;
 use self::{
     broker::Broker,
     figures::{Figures, Round},
-    place::{Place, Running},
+    place::{Intake, Place, Running},
 };
 use super::{
     Arguments,
     figures::{Delivered, Latency, Rate, Steady},
-    loader::{Manner, post_straight},
+    loader::post_straight,
     message::{FanOut, Series},
     process::Meter,
-    run::{BATCH_SENDERS, GRACE, IN_FLIGHT, LIMIT, count, quiet, settled},
+    run::{GRACE, IN_FLIGHT, LIMIT, count, quiet, settled},
     sink::Sink,
 };
 use crate::{cli::Call, config::settings::Carrier, domain::delivery::Transport, task::Failure};
@@ -83,7 +84,12 @@ impl Run<'_> {
         let messages = count(self.arguments.messages);
         let of = format!("{number}/{} x{}", self.arguments.rounds, fan_out.deliveries());
         (self.say)(["送达", "delivered"], &of);
-        let delivered = self.delivered(fan_out, messages).await?;
+        let over_http = self.delivered(Intake::Http, fan_out, messages).await?;
+        let (delivered, over_http) = if self.place.broker().is_some() {
+            (self.delivered(Intake::Amqp, fan_out, messages).await?, Some(over_http))
+        } else {
+            (over_http, None)
+        };
         (self.say)(["直接写库", "rows straight to PostgreSQL"], &of);
         let written = rows::write_again(self.place.database()).await?;
         let queue = match self.place.broker() {
@@ -96,7 +102,7 @@ impl Run<'_> {
         (self.say)(["直接 POST", "posts straight to the sink"], &of);
         self.sink.welcome();
         let took = post_straight(self.sink.address, Series::new(fan_out, 'P'), messages, IN_FLIGHT).await?;
-        Ok(Round { fan_out, written, queue, posts: Rate::of(messages, took), delivered })
+        Ok(Round { fan_out, written, queue, posts: Rate::of(messages, took), delivered, over_http })
     }
 
     /// Starts on nothing, and waits until a message has gone all the way to each system: a hub learns only after a
@@ -107,8 +113,8 @@ impl Run<'_> {
         let mut running = self.place.start(name).await?;
         let first = Series::new(FanOut::Four, 'W');
         running
-            .while_it_runs(async |loader| {
-                loader.send(first, 0, 1, Manner::Singly(1)).await?;
+            .while_it_runs(async |senders| {
+                senders.send(Intake::Http, first, 1).await?;
                 self.sink.taken(FanOut::Four.deliveries()).await;
                 Ok(())
             })
@@ -118,15 +124,19 @@ impl Run<'_> {
     }
 
     /// Hands in and delivers at once, from the first request to the last arrival.
-    async fn delivered(&self, fan_out: FanOut, messages: usize) -> Result<Delivered, Failure> {
+    async fn delivered(
+        &self,
+        intake: Intake,
+        fan_out: FanOut,
+        messages: usize,
+    ) -> Result<Delivered, Failure> {
         let mut running = self.start("delivered").await?;
         let deliveries = messages * fan_out.deliveries();
         let meter = Meter::start();
         let begun = tokio::time::Instant::now();
         let took = running
-            .while_it_runs(async |loader| {
-                let manner = Manner::InBatches(BATCH_SENDERS);
-                loader.send(Series::new(fan_out, 'D'), 0, messages, manner).await?;
+            .while_it_runs(async |senders| {
+                senders.send(intake, Series::new(fan_out, 'D'), messages).await?;
                 self.sink.taken(deliveries).await;
                 Ok(begun.elapsed())
             })
@@ -137,15 +147,16 @@ impl Run<'_> {
         Ok(Delivered { rate: Rate::of(deliveries, took), latency, peak_bytes, cpu_micros })
     }
 
-    /// Senders that come at a steady rate, one message a request.
+    /// Senders that come at a steady rate, one message after the other.
     async fn steady(&self, fan_out: FanOut, rate: u32) -> Result<Steady, Failure> {
         (self.say)(["半载时延", "half load"], &format!("{rate}/s x{}", fan_out.deliveries()));
+        let intake = if self.place.broker().is_some() { Intake::Amqp } else { Intake::Http };
         let mut running = self.start("steady").await?;
         let messages = count(rate) * count(self.arguments.seconds);
         let deliveries = messages * fan_out.deliveries();
         running
-            .while_it_runs(async |loader| {
-                loader.send_at_rate(Series::new(fan_out, 'T'), messages, rate).await?;
+            .while_it_runs(async |senders| {
+                senders.send_at_rate(intake, Series::new(fan_out, 'T'), messages, rate).await?;
                 self.sink.taken(deliveries).await;
                 Ok(())
             })

@@ -6,15 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{broker::Broker, rows::Session};
+use super::{broker::Broker, publisher::Publisher, rows::Session};
 use crate::{
     app::{self, Attached, Attachment, Hub, Outside, Time},
     cli::{
         Call,
         bench::{
-            bed::{Bed, RECEIVERS},
-            loader::Loader,
-            run::LIMIT,
+            bed::{Bed, RECEIVERS, SENDER},
+            loader::{Loader, Manner},
+            message::Series,
+            run::{BATCH_SENDERS, LIMIT},
         },
     },
     config::{
@@ -25,6 +26,9 @@ use crate::{
     task::Failure,
 };
 
+/// Messages that the hub fetches ahead of a sender that publishes in a window of a thousand.
+const PREFETCH: u16 = 1_000;
+
 /// Servers, and the bed that the hub's files lie in.
 pub(super) struct Place {
     bed: Bed,
@@ -33,15 +37,63 @@ pub(super) struct Place {
     name: String,
     database: String,
     broker: Option<Secret>,
+    /// The broker's account of everybody here.
+    account: String,
     /// What the worker reads, when there is one.
     worker: Option<Settings>,
 }
 
-/// A hub, a worker beside it if it has one, and a sender.
+/// A hub, a worker beside it if it has one, and senders.
 pub(super) struct Running {
     hub: Hub,
     worker: Option<Attached>,
+    senders: Senders,
+}
+
+/// How messages come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// In CloudEvents batches, or one by one at a steady rate.
+    Http,
+    /// Published to the hub's queue, confirms in a window.
+    Amqp,
+}
+
+/// Who hands messages in.
+pub(super) struct Senders {
     loader: Loader,
+    publisher: Option<Publisher>,
+}
+
+impl Senders {
+    /// Hands in messages `0..count` as fast as they are taken.
+    pub(super) async fn send(&self, intake: Intake, series: Series, count: usize) -> Result<(), Failure> {
+        match intake {
+            Intake::Http => {
+                let manner = Manner::InBatches(BATCH_SENDERS);
+                self.loader.send(series, 0, count, manner).await.map(drop)
+            }
+            Intake::Amqp => self.publisher()?.send(series, count).await,
+        }
+    }
+
+    /// Hands in messages `0..count`, one by one at a steady rate.
+    pub(super) async fn send_at_rate(
+        &self,
+        intake: Intake,
+        series: Series,
+        count: usize,
+        per_second: u32,
+    ) -> Result<(), Failure> {
+        match intake {
+            Intake::Http => self.loader.send_at_rate(series, count, per_second).await,
+            Intake::Amqp => self.publisher()?.send_at_rate(series, count, per_second).await,
+        }
+    }
+
+    fn publisher(&self) -> Result<&Publisher, Failure> {
+        Ok(self.publisher.as_ref().ok_or("no broker to publish to")?)
+    }
 }
 
 impl Place {
@@ -65,19 +117,22 @@ impl Place {
         own.postgres.url = SecretRef::File(note);
         own.bus.backend = carrier;
         own.bus.workers.clear();
-        let (mut broker, mut worker) = (None, None);
+        own.bus.senders.clear();
+        let (mut broker, mut worker, mut account) = (None, None, String::new());
         if carrier == Carrier::Rabbitmq {
             own.bus.prefix = name.replace('_', "-").into();
             let mut apart = own.clone();
             apart.paths.data = apart_data;
             broker = Some(settings.bus.url.resolve(Path::new(""), environment)?);
-            let account = app::bus::account(&settings.bus, environment)?;
+            account = app::bus::account(&settings.bus, environment)?;
+            own.bus.senders.insert(SENDER.into(), [account.as_str().into()].into());
+            own.bus.intake_prefetch = PREFETCH;
             for (endpoint, _) in RECEIVERS {
                 own.bus.workers.insert(endpoint.into(), [account.as_str().into()].into());
             }
             worker = Some(apart);
         }
-        Ok(Self { bed, server, name, database, broker, worker })
+        Ok(Self { bed, server, name, database, broker, account, worker })
     }
 
     /// Address of the hub's database.
@@ -118,7 +173,14 @@ impl Place {
                 Some(Attached::start(settings, outside, Attachment::Amqp).await?)
             }
         };
-        Ok(Running { hub, worker, loader })
+        let publisher = match self.broker() {
+            None => None,
+            Some(address) => {
+                let prefix = &self.bed.settings.bus.prefix;
+                Some(Publisher::open(address, &self.account, prefix, SENDER).await?)
+            }
+        };
+        Ok(Running { hub, worker, senders: Senders { loader, publisher } })
     }
 
     /// Removes what the run made on the servers.
@@ -127,8 +189,10 @@ impl Place {
         if let Some(address) = self.broker() {
             let prefix = &self.bed.settings.bus.prefix;
             let work = RECEIVERS.iter().map(|(endpoint, _)| format!("{prefix}.work.{endpoint}"));
-            let queues = work.chain(["outcome", "dead"].map(|name| format!("{prefix}.{name}")));
-            let exchanges = ["work", "outcome", "dead"].map(|name| format!("{prefix}.{name}"));
+            let intake = format!("{prefix}.intake.{SENDER}");
+            let queues =
+                work.chain(["outcome", "dead"].map(|name| format!("{prefix}.{name}"))).chain([intake]);
+            let exchanges = ["work", "outcome", "dead", "intake"].map(|name| format!("{prefix}.{name}"));
             Broker::open(address).await?.remove(queues, exchanges).await?;
         }
         Ok(())
@@ -152,9 +216,9 @@ impl Running {
     /// Does the work while everything runs; what fails ends it, and so does a limit.
     pub(super) async fn while_it_runs<T>(
         &mut self,
-        work: impl AsyncFnOnce(&Loader) -> Result<T, Failure>,
+        work: impl AsyncFnOnce(&Senders) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let Self { hub, worker, loader } = self;
+        let Self { hub, worker, senders } = self;
         let worker_fails = async {
             match worker {
                 Some(worker) => worker.watch().await,
@@ -162,14 +226,17 @@ impl Running {
             }
         };
         tokio::select! {
-            done = tokio::time::timeout(LIMIT, work(loader)) => done?,
+            done = tokio::time::timeout(LIMIT, work(senders)) => done?,
             error = hub.watch() => Err(error.into()),
             error = worker_fails => Err(error.into()),
         }
     }
 
-    /// Stops the worker, then the hub.
+    /// Stops the sender, the worker, then the hub.
     pub(super) async fn stop(self) -> Result<(), Failure> {
+        if let Some(publisher) = self.senders.publisher {
+            publisher.close().await?;
+        }
         if let Some(worker) = self.worker {
             worker.stop().await?;
         }

@@ -17,7 +17,7 @@ use crate::{
 /// One line of a table: what it is in both languages, and where its figure is found.
 type Line = ([&'static str; 2], fn(&Round) -> Option<f64>);
 
-const LINES: [Line; 10] = [
+const LINES: [Line; 12] = [
     (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| Some(it.rows().0)),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
         Some(it.settlements()[0].0)
@@ -39,6 +39,12 @@ const LINES: [Line; 10] = [
         Some(it.limit().0)
     }),
     (["枢纽：送达，件/秒", "hub: delivered /s"], |it| Some(it.delivered.rate.0)),
+    (["HTTP 送入时的上限，件/秒", "limit, handed in over HTTP /s"], |it| {
+        it.over_http.map(|_| it.limit_over_http().0)
+    }),
+    (["枢纽：送达，HTTP 送入，件/秒", "hub: delivered, handed in over HTTP /s"], |it| {
+        it.over_http.map(|over_http| over_http.rate.0)
+    }),
     (
         ["处理器时间（不含数据库和总线），微秒", "processor time without database and broker, us"],
         |it| it.delivered.cpu_micros,
@@ -49,10 +55,13 @@ const LINES: [Line; 10] = [
 pub(in crate::cli::bench) fn print(output: &mut Output<'_>, figures: &Figures) -> io::Result<()> {
     let language = output.language;
     let pick = |texts: [&'static str; 2]| language.pick(texts[0], texts[1]).to_owned();
-    output.line(language.pick(
-        "消息经 HTTP 送入；AMQP 送入未在此测量。",
-        "Messages are handed in over HTTP; intake over AMQP is not measured here.",
-    ))?;
+    output.line(match figures.carrier {
+        Carrier::Rabbitmq => language.pick(
+            "消息经 AMQP 送入（发布窗口 1000），并另经 HTTP 送入一次以作比较。",
+            "Messages are handed in over AMQP (publish window 1000), and once more over HTTP.",
+        ),
+        Carrier::Local => language.pick("消息经 HTTP 送入。", "Messages are handed in over HTTP."),
+    })?;
     let is_crossed = |line: &&Line| figures.rounds.iter().any(|round| line.1(round).is_some());
     let median = |fan_out, of: fn(&Round) -> Option<f64>| {
         number(figures.median(fan_out, |round| of(round).unwrap_or(f64::NAN)))

@@ -9,6 +9,7 @@ pub mod fault;
 mod folder;
 pub mod ledger;
 pub mod post;
+pub mod publish;
 pub mod script;
 mod web;
 mod wire;
@@ -146,7 +147,7 @@ impl AtWork {
     pub fn drop_folder(&self) -> Option<&Path> {
         match &self.way.post {
             Some(Post::Folder(folder)) => Some(folder),
-            Some(Post::Http { .. }) | None => None,
+            Some(Post::Http { .. } | Post::Amqp(_)) | None => None,
         }
     }
 

@@ -1,16 +1,17 @@
-//! How a party sends: to the hub's adapter address with its token, or into its folder.
+//! How a party sends: to the hub's adapter address with its token, over the hubs' broker, or into its folder.
 //!
 //! A party keeps what the hub answered: the receipt it may have to show, or the refusal.
 
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use reqwest::{StatusCode, header};
 
-use super::desk::chain;
+use super::{desk::chain, publish::Publisher};
 
 /// Tries for one message while the hub says "try later".
 const TRIES: u32 = 40;
@@ -74,16 +75,19 @@ pub enum Post {
         /// Media type of what the party sends.
         media_type: String,
     },
+    /// Over the broker.
+    Amqp(Arc<Publisher>),
     /// By files.
     Folder(PathBuf),
 }
 
 impl Post {
-    /// Hands one file in. Over HTTP the hub's answer comes back; a file is answered in its folder.
+    /// Hands one file in. Over HTTP and the broker the hub's answer comes back; a file is answered in its folder.
     pub async fn send(&self, sheet: &Sheet) -> Result<Option<Sent>, Error> {
         match self {
             Self::Folder(folder) => drop_file(folder, sheet).await.map(|()| None),
             Self::Http { .. } => self.post(sheet).await.map(Some),
+            Self::Amqp(publisher) => publisher.send(sheet).await.map(Some),
         }
     }
 

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use crate::{config::secret::Secret, domain::personal, proto::redact};
+use super::redact;
+use crate::{config::secret::Secret, domain::personal};
 
 /// Characters that are kept.
 const CHARACTERS: usize = 512;
@@ -14,7 +15,7 @@ const CHARACTERS: usize = 512;
 const HIDDEN: &str = "***";
 
 /// The beginning of `said` about a `message`.
-pub(super) fn of(said: &str, secrets: &[Secret], message: &Value) -> Box<str> {
+pub fn of(said: &str, secrets: &[Secret], message: &Value) -> Box<str> {
     let scrubbed = secrets.iter().fold(unescaped(said), |text, secret| secret.scrub(&text));
     let persons = redact::personal_values(message);
     let impersonal = persons.iter().fold(scrubbed, |text, value| text.replace(value, HIDDEN));

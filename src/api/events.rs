@@ -1,11 +1,10 @@
-//! CloudEvents 1.0 over HTTP: structured, binary and batch mode, into submissions.
+//! CloudEvents 1.0 in structured, binary and batch mode, into submissions. What carries them says where their
+//! attributes stand.
 
-use axum::http::{HeaderMap, header::CONTENT_TYPE};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::Limits;
 use crate::{
     domain::{fault::Fault, id::EndpointId, kind::Kind, personal::shown},
     mapping::codec::json,
@@ -17,6 +16,31 @@ const TYPE_PREFIX: &str = "liandong.";
 
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
+
+/// Bounds of what is read (promise 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body of one message.
+    pub body_bytes: usize,
+    /// Largest body of a batch.
+    pub batch_bytes: usize,
+    /// Most events in a batch.
+    pub batch_events: usize,
+}
+
+/// What carries events: a request, or a message of a broker.
+pub(super) trait Envelope {
+    /// What the name of an event's attribute begins with here; for people.
+    const PREFIX: &'static str;
+    /// What such a thing is called, in words for several.
+    const PLACES: &'static str;
+
+    /// Media type of the body.
+    fn media(&self) -> &str;
+
+    /// An attribute in binary mode, by its name in CloudEvents.
+    fn attribute(&self, name: &str) -> Option<&str>;
+}
 
 /// Events of one request.
 #[derive(Debug)]
@@ -48,14 +72,13 @@ struct Event<'a> {
 }
 
 /// Reads the events of a request.
-pub(super) fn read(
-    headers: &HeaderMap,
+pub(super) fn read<E: Envelope>(
+    envelope: &E,
     body: &Bytes,
     endpoint: &EndpointId,
     limits: &Limits,
 ) -> Result<Events, Refusal> {
-    let media = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = envelope.media().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media.as_str() {
         BATCH => batch(body, endpoint, limits).map(Events::Batch),
         STRUCTURED => {
@@ -64,13 +87,15 @@ pub(super) fn read(
         }
         "application/json" => {
             within(body.len(), limits.body_bytes)?;
-            binary(headers, body, endpoint).map(Box::new).map(Events::One)
+            binary(envelope, body, endpoint).map(Box::new).map(Events::One)
         }
         other => Err(Refusal::new(
             Code::Malformed,
             format!(
-                "content type '{}' is not taken; send {STRUCTURED}, {BATCH}, or application/json with ce- headers",
-                shown(other)
+                "content type '{}' is not taken; send {STRUCTURED}, {BATCH}, or application/json with {} {}",
+                shown(other),
+                E::PREFIX,
+                E::PLACES,
             ),
         )),
     }
@@ -110,10 +135,14 @@ fn structured(event: &Event<'_>, endpoint: &EndpointId) -> Result<Submission, Re
     submission(event.specversion, event.kind, [event.id, event.source], data.get().as_bytes(), endpoint)
 }
 
-fn binary(headers: &HeaderMap, body: &Bytes, endpoint: &EndpointId) -> Result<Submission, Refusal> {
-    let required = |name: &str| header(headers, name).ok_or_else(|| attribute(name, "is a required header"));
-    let identity = [required("ce-id")?, required("ce-source")?];
-    submission(required("ce-specversion")?, required("ce-type")?, identity, body, endpoint)
+fn binary<E: Envelope>(envelope: &E, body: &Bytes, endpoint: &EndpointId) -> Result<Submission, Refusal> {
+    let required = |name: &str| {
+        let missing =
+            || attribute(&format!("{}{name}", E::PREFIX), &format!("is one of the required {}", E::PLACES));
+        envelope.attribute(name).ok_or_else(missing)
+    };
+    let identity = [required("id")?, required("source")?];
+    submission(required("specversion")?, required("type")?, identity, body, endpoint)
 }
 
 fn submission(
@@ -182,8 +211,4 @@ fn malformed(place: String, what: &str) -> Refusal {
         detail: format!("the body {what} at {place}"),
         faults: vec![Fault::new(place, what)],
     }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }

@@ -291,8 +291,8 @@ impl Base {
         let core = self.core(settings, settle.clone());
         let back = self.back(settings, settle.clone());
         let acknowledge = Arc::new(Acknowledge { settle });
-        let intake = (reception, committer);
-        let front = self.front(settings, (http, grpc), intake, (&office, acknowledge)).await?;
+        let way_in = (reception, committer);
+        let front = self.front(settings, (http, grpc), way_in, (&office, acknowledge)).await?;
         let probes = self.probes(admin, &front);
         let sealer = self.sealer(settings);
         let grace = Duration::from_millis(settings.shutdown.grace_ms);

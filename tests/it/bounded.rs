@@ -179,7 +179,8 @@ async fn a_stalled_disk_fills_the_queue_and_senders_are_told_to_try_later() {
     let bureau = Sender::at(&hub, BUREAU);
     let token =
         hub.ask(&["token", "new", "second", "--endpoint", BUREAU])["token"].as_str().unwrap().to_owned();
-    let messages: Vec<_> = (0..20).map(|number| result(&format!("queued {number}"), "Q")).collect();
+    let message = |number: usize| result(&format!("queued {number}"), &format!("Q{number}"));
+    let messages: Vec<_> = (0..20).map(message).collect();
 
     let books = Books::of(&hub);
     books.stall();

@@ -112,19 +112,20 @@ pub fn open(parts: Parts) -> (Reception, Committer) {
 impl Intake for Reception {
     async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Accepted, Refusal>> {
         let begun = Instant::now();
+        let company = if submissions.len() == 1 { Company::Alone } else { Company::Others };
         let mut results = Vec::with_capacity(submissions.len());
         for _ in &submissions {
             results.push(None);
         }
-        let mut line = Line::of(submissions.len());
+        let mut line = Line::default();
         for (index, submission) in submissions.into_iter().enumerate() {
-            match self.enqueue(&submission, &mut line, &mut results).await {
+            match self.enqueue(&submission, company, &mut line, &mut results).await {
                 Ok(Queued { key, order_key, receiver }) => {
                     line.waiting.push(Waiting { index, submission, key, order_key, receiver });
                 }
-                Err(stop) => {
+                Err((order_key, stop)) => {
                     let result = self.stopped(&submission, stop).await;
-                    line.note(None, &result);
+                    line.note(order_key, &result);
                     results[index] = Some(result);
                 }
             }
@@ -152,19 +153,14 @@ struct Waiting {
 
 /// The submissions of one call, of which none overtakes another with its order key: not even when that one is
 /// refused for now, or routed again.
+#[derive(Default)]
 struct Line {
-    company: Company,
     waiting: Vec<Waiting>,
     /// Order keys of which one is to be sent again, and why; none where it could be any.
     held: Vec<(Option<OrderKey>, Code)>,
 }
 
 impl Line {
-    fn of(submissions: usize) -> Self {
-        let company = if submissions == 1 { Company::Alone } else { Company::Others };
-        Self { company, waiting: Vec::new(), held: Vec::new() }
-    }
-
     /// Whether one with this order key, or with any, must wait until one before it is sent again.
     fn check(&self, order_key: Option<&OrderKey>) -> Result<(), Refusal> {
         let holds = |held: &Option<OrderKey>| held.is_none() || held.as_ref() == order_key;
@@ -204,30 +200,36 @@ type Results = [Option<Result<Accepted, Refusal>>];
 
 impl Reception {
     /// Prepares and queues one. A message whose key or order key is already on its way in this call waits for
-    /// that one, so that it is routed with the history it belongs to and follows it.
+    /// that one, so that it is routed with the history it belongs to and follows it. What stops it is told with
+    /// its order key, where that is known.
     async fn enqueue(
         &self,
         submission: &Submission,
+        company: Company,
         line: &mut Line,
         results: &mut Results,
-    ) -> Result<Queued, Stop> {
-        line.check(None)?;
+    ) -> Result<Queued, (Option<OrderKey>, Stop)> {
+        let early = |stop| (None, stop);
+        line.check(None).map_err(|refusal| early(refusal.into()))?;
         let now = self.clerk.clock.now();
-        let mut prepared = self.preparer.prepare(submission, now).await?;
+        let mut prepared = self.preparer.prepare(submission, now).await.map_err(early)?;
         let follows = |other: &Waiting| {
             other.key == prepared.message.key || other.order_key == prepared.decision.order_key
         };
         if line.waiting.iter().any(follows) {
             self.finish(line, results).await;
-            prepared = self.preparer.prepare(submission, self.clerk.clock.now()).await?;
+            let now = self.clerk.clock.now();
+            prepared = self.preparer.prepare(submission, now).await.map_err(early)?;
         }
         let (key, order_key) = (prepared.message.key.clone(), prepared.decision.order_key.clone());
-        line.check(Some(&order_key))?;
-        let receiver = match line.company {
-            Company::Alone => self.at_once(prepared)?,
-            Company::Others => self.queue(prepared)?,
-        };
-        Ok(Queued { key, order_key, receiver })
+        let queued = line.check(Some(&order_key)).and_then(|()| match company {
+            Company::Alone => self.at_once(prepared),
+            Company::Others => self.queue(prepared),
+        });
+        match queued {
+            Ok(receiver) => Ok(Queued { key, order_key, receiver }),
+            Err(refusal) => Err((Some(order_key), refusal.into())),
+        }
     }
 
     /// Accepts it here and now if the store is free, else queues it.

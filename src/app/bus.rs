@@ -15,9 +15,21 @@ use crate::{
     },
     domain::{id::EndpointId, registry::Flow},
     engine::{Reach, desk::Leases},
+    evidence::slip::SlipKey,
     port::{bus::Bus, inbox::Inbox, mailbox::Post},
     task::Supervisor,
 };
+
+/// What a process is to a bus on RabbitMQ.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// Gives work away by slips of its store.
+    Hub(SlipKey),
+    /// Would be a hub: what it is told is looked at, and nothing opened.
+    Looks,
+    /// Takes work.
+    Worker,
+}
 
 /// Holds what is said of the bus against the adapters, before anything is opened.
 pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Error> {
@@ -33,6 +45,9 @@ pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Erro
         faults.push(format!("bus.senders: endpoint '{endpoint}' has no adapter that lets it send"));
     }
     let fetching = adapters.mailboxes();
+    for endpoint in settings.bus.workers.keys().filter(|endpoint| fetching.contains(endpoint)) {
+        faults.push(format!("bus.workers: endpoint '{endpoint}' has a mailbox, which the hub itself holds"));
+    }
     for endpoint in settings.bus.mailboxes.keys().filter(|endpoint| !fetching.contains(endpoint)) {
         faults.push(format!("bus.mailboxes: endpoint '{endpoint}' has no adapter with [outbound.mailbox]"));
     }
@@ -56,7 +71,7 @@ pub(super) fn check_references(
 ) -> Result<(), Error> {
     match settings.bus.backend {
         Carrier::Local => Ok(()),
-        Carrier::Rabbitmq => options(&settings.bus, adapters, environment, Role::Hub).map(drop),
+        Carrier::Rabbitmq => options(&settings.bus, adapters, environment, Part::Looks).map(drop),
     }
 }
 
@@ -79,15 +94,20 @@ pub(super) async fn open(
     settings: &Settings,
     adapters: &Adapters,
     environment: &Environment,
+    slips: &SlipKey,
     tasks: &mut Supervisor,
 ) -> Result<Opened, Error> {
     match settings.bus.backend {
         Carrier::Local => {
             let lanes = adapters.queues().into_iter().map(|queue| (queue.endpoint, queue.limit));
-            Ok(Opened { bus: Arc::new(LocalBus::new(lanes)), inboxes: Vec::new(), mailboxes: None })
+            let (outside, inside): (Vec<_>, Vec<_>) =
+                lanes.partition(|(endpoint, _)| settings.bus.workers.contains_key(endpoint));
+            let bus = Arc::new(LocalBus::with_outside(inside, outside));
+            Ok(Opened { bus, inboxes: Vec::new(), mailboxes: None })
         }
         Carrier::Rabbitmq => {
-            let bus = on_rabbitmq(settings, adapters, environment, Role::Hub, tasks).await?;
+            let part = Part::Hub(slips.clone());
+            let bus = on_rabbitmq(settings, adapters, environment, part, tasks).await?;
             let (inboxes, mailboxes) = (bus.inboxes(), bus.post().zip(bus.answers()));
             let here = adapters.queues().into_iter().filter(|queue| queue.reach != Reach::Called);
             let here: Vec<_> = here.map(|queue| (queue.endpoint, queue.limit)).collect();
@@ -103,10 +123,10 @@ pub(super) async fn on_rabbitmq(
     settings: &Settings,
     adapters: &Adapters,
     environment: &Environment,
-    role: Role,
+    part: Part,
     tasks: &mut Supervisor,
 ) -> Result<RabbitmqBus, Error> {
-    let options = options(&settings.bus, adapters, environment, role)?;
+    let options = options(&settings.bus, adapters, environment, part)?;
     RabbitmqBus::open(options, tasks).await.map_err(|error| {
         if error.needs_a_person() {
             Error::Configuration(error.to_string())
@@ -120,8 +140,13 @@ fn options(
     bus: &settings::Bus,
     adapters: &Adapters,
     environment: &Environment,
-    role: Role,
+    part: Part,
 ) -> Result<Options, Error> {
+    let (role, slips) = match part {
+        Part::Hub(slips) => (Role::Hub, Some(slips)),
+        Part::Looks => (Role::Hub, None),
+        Part::Worker => (Role::Worker, None),
+    };
     let authority = bus.authority.as_ref().map(std::fs::read_to_string).transpose();
     // What a system that connects to this hub, or fetches from a queue, is handed goes out from here.
     let apart = adapters.queues().into_iter().filter(|queue| queue.reach == Reach::Called);
@@ -147,6 +172,7 @@ fn options(
         prefix: bus.prefix.clone(),
         lanes: lanes.collect(),
         role,
+        slips,
         connect_timeout: Duration::from_millis(bus.connect_timeout_ms),
         publish_timeout: Duration::from_millis(bus.publish_timeout_ms),
         start_wait: Duration::from_millis(bus.start_wait_ms),

@@ -13,5 +13,6 @@ pub mod digest;
 pub mod note;
 pub mod seal;
 pub mod signer;
+pub mod slip;
 pub mod statement;
 pub mod tree;

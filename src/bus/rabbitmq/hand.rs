@@ -10,7 +10,7 @@ use std::{
 use lapin::{Acker, message::Delivery, options::BasicAckOptions};
 use metrics::counter;
 
-use super::message::Key;
+use super::message::{Key, Slip};
 use crate::task::metrics::{BUS_REPEATED, BUS_UNACKNOWLEDGED};
 
 /// Leases remembered after their end, so that a copy that comes again is not worked on again.
@@ -34,10 +34,12 @@ struct Copies {
     order: VecDeque<Key>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Ticket {
     tag: u64,
     acker: Acker,
+    /// Goes back with the outcome.
+    slip: Slip,
 }
 
 /// What to do with a copy that arrived.
@@ -51,8 +53,8 @@ pub(super) enum Admission {
 
 impl Hand {
     /// Takes note of a copy that arrived.
-    pub(super) fn admit(&self, key: Key, delivery: &Delivery) -> Admission {
-        let ticket = Ticket { tag: delivery.delivery_tag, acker: delivery.acker.clone() };
+    pub(super) fn admit(&self, key: Key, slip: Slip, delivery: &Delivery) -> Admission {
+        let ticket = Ticket { tag: delivery.delivery_tag, acker: delivery.acker.clone(), slip };
         let mut copies = self.lock();
         if copies.ended.contains(&key) {
             copies.done.insert(ticket.tag, ticket.acker);
@@ -68,6 +70,11 @@ impl Hand {
         }
         counter!(BUS_REPEATED).increment(1);
         Admission::Again
+    }
+
+    /// The slip of what is worked on.
+    pub(super) fn slip(&self, key: &Key) -> Option<Slip> {
+        self.lock().held.get(key).map(|ticket| ticket.slip.clone())
     }
 
     /// The outcome of these is confirmed, or they were dismissed.

@@ -42,8 +42,9 @@ use self::{
     intake::{Back, Letters},
     link::{Keeper, Link},
     look::{Attended, Looker},
+    message::Slip,
     outcomes::{Outcomes, Reporters},
-    publisher::{Care, Fate, Owner, Packing, Publisher},
+    publisher::{Care, Fate, Owner, Packing, Parcel, Publisher},
     tap::Tap,
     topology::Topology,
     work::{Hands, Source, Stage},
@@ -69,6 +70,8 @@ const PUBLISH: &str = "publish";
 const REPLY: &str = "reply";
 /// What the connection that consumes is for.
 const CONSUME: &str = "consume";
+/// Why a worker does not do what a hub does.
+const NO_HUB: &str = "a worker neither sends work nor settles outcomes";
 /// Broker messages with outcomes that are fetched ahead.
 const OUTCOME_PREFETCH: u16 = 32;
 /// Answers of recipients that are fetched ahead.
@@ -269,6 +272,18 @@ impl RabbitmqBus {
         }
     }
 
+    /// Work on its way out, sealed.
+    fn parcel(&self, work: &Work) -> Result<Parcel, bus::Error> {
+        let unfit = |why: &dyn std::fmt::Display| bus::Error::Unavailable(why.to_string().into());
+        let key = self.options.slips.as_ref().ok_or_else(|| unfit(&NO_HUB))?;
+        message::work(work, key).map_err(|error| unfit(&error))
+    }
+
+    /// The slip that goes back with an outcome: that which came with the work, or a hub's own.
+    fn slip(&self, work: &Work) -> Option<Slip> {
+        self.hands.slip(work).or_else(|| Slip::write(work, self.options.slips.as_ref()?).ok())
+    }
+
     fn tap(&self, queue: lapin::types::ShortString, prefetch: u16) -> Tap {
         Tap::new(self.consume.clone(), queue, prefetch, self.options.connect_timeout)
     }
@@ -306,19 +321,19 @@ impl Bus for RabbitmqBus {
         for piece in work {
             match self.refusal(&piece) {
                 Some(error) => back.push((error, piece)),
-                None => match message::work(&piece) {
+                None => match self.parcel(&piece) {
                     Ok(parcel) => {
                         parcels.push(parcel);
                         sent.push(piece);
                     }
-                    Err(error) => back.push((bus::Error::Unavailable(error.to_string().into()), piece)),
+                    Err(error) => back.push((error, piece)),
                 },
             }
         }
         let fates = match &self.work {
             _ if parcels.is_empty() => Vec::new(),
             Some(publisher) => publisher.publish(parcels).await,
-            None => vec![Fate::NotSent("a worker sends no work".into()); sent.len()],
+            None => vec![Fate::NotSent(NO_HUB.into()); sent.len()],
         };
         let failed = |(piece, fate)| Some((self.failure(fate, &piece)?, piece));
         back.extend(sent.into_iter().zip(fates).filter_map(failed));
@@ -341,12 +356,18 @@ impl Bus for RabbitmqBus {
 
     async fn send_outcomes(&self, outcomes: Vec<WorkOutcome>) -> Result<(), bus::Error> {
         let queue = self.topology.outcome();
+        let slips: Vec<_> =
+            outcomes.iter().filter_map(|outcome| Some((outcome, self.slip(&outcome.work)?))).collect();
+        let unknown = outcomes.len() - slips.len();
+        if unknown > 0 {
+            tracing::error!(count = unknown, "outcomes of work that was not brought here are not reported");
+        }
         let mut delays = AGAIN.delays();
         loop {
             if *self.done.borrow() {
                 return Err(bus::Error::Closed);
             }
-            let parcels = message::outcomes(&outcomes, queue.as_str())
+            let parcels = message::outcomes(slips.iter().cloned(), queue.as_str())
                 .map_err(|error| bus::Error::Unavailable(error.to_string().into()))?;
             let fates = self.outcomes.publish(parcels).await;
             // Those that are there already are settled twice, which changes nothing.
@@ -367,7 +388,9 @@ impl Bus for RabbitmqBus {
     }
 
     async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, bus::Error> {
+        let slips = self.options.slips.clone();
         Ok(Box::new(Outcomes {
+            slips: slips.ok_or_else(|| bus::Error::Unavailable(NO_HUB.into()))?,
             tap: self.tap(self.topology.outcome(), OUTCOME_PREFETCH),
             reporters: Arc::clone(&self.reporters),
             done: self.done.subscribe(),

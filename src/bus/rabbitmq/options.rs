@@ -8,7 +8,7 @@ use std::{
 use lapin::uri::{AMQPScheme, AMQPUri};
 
 use super::Error;
-use crate::domain::id::EndpointId;
+use crate::{domain::id::EndpointId, evidence::slip::SlipKey};
 
 /// Seconds between heartbeats: a peer that says nothing for twice as long is gone.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -24,6 +24,8 @@ pub struct Options {
     pub lanes: Vec<Lane>,
     /// What the process is.
     pub role: Role,
+    /// Seals the work of a hub and knows its outcomes again; a worker has none.
+    pub slips: Option<SlipKey>,
     /// Longest time a connection or a channel may take to open.
     pub connect_timeout: Duration,
     /// Longest time from publishing to the confirm.

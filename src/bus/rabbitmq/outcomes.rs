@@ -11,9 +11,14 @@ use lapin::{Acker, message::Delivery, options::BasicAckOptions, types::ShortStri
 use metrics::counter;
 use tokio::sync::watch;
 
-use super::{message, tap::Tap, work::refuse};
+use super::{
+    message::{self, Unfit},
+    tap::Tap,
+    work::refuse,
+};
 use crate::{
     domain::id::EndpointId,
+    evidence::slip::SlipKey,
     port::bus::{OutcomeSource, WorkOutcome},
     task::metrics::BUS_UNACKNOWLEDGED,
 };
@@ -44,6 +49,8 @@ impl Reporters {
 pub(super) struct Outcomes {
     pub(super) tap: Tap,
     pub(super) reporters: Arc<Reporters>,
+    /// Knows the slips of this store.
+    pub(super) slips: SlipKey,
     /// True when the bus is closed and every endpoint served here has said that it is done.
     pub(super) done: watch::Receiver<bool>,
     pub(super) limit: Duration,
@@ -130,15 +137,16 @@ impl Outcomes {
 
     /// Reads a message; what cannot be read or was forged is refused.
     async fn take(&mut self, delivery: &Delivery) {
-        let outcomes = match message::read_outcomes(&delivery.data) {
+        let user = delivery.properties.user_id().as_ref().map(ShortString::as_str);
+        let outcomes = match message::read_outcomes(&delivery.data, &self.slips) {
             Ok(outcomes) if !outcomes.is_empty() => outcomes,
             Ok(_) => return refuse(delivery, "empty").await,
             Err(error) => {
-                tracing::error!(%error, "outcomes cannot be read");
-                return refuse(delivery, "unreadable").await;
+                tracing::error!(%error, user, "outcomes are refused");
+                let reason = if matches!(error, Unfit::Forged) { "forged" } else { "unreadable" };
+                return refuse(delivery, reason).await;
             }
         };
-        let user = delivery.properties.user_id().as_ref().map(ShortString::as_str);
         let alien = outcomes.iter().find(|outcome| !self.reporters.may_report(user, &outcome.work.endpoint));
         if let Some(outcome) = alien {
             let endpoint = &outcome.work.endpoint;

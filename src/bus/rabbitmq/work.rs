@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Role,
     hand::{Admission, Hand},
-    message::{self, key},
+    message::{self, Slip, key},
     tap::Tap,
 };
 use crate::{
@@ -44,6 +44,11 @@ impl Hands {
     fn of(&self, endpoint: &EndpointId) -> Vec<Arc<Hand>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(endpoint).into_iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The slip of work that is in hand here.
+    pub(super) fn slip(&self, work: &Work) -> Option<Slip> {
+        self.of(&work.endpoint).iter().find_map(|hand| hand.slip(&key(work)))
     }
 
     /// These outcomes are confirmed: their work need not come again.
@@ -120,6 +125,13 @@ impl WorkSource for Source {
         self.hand.finish(&[key(&work)]);
         self.hand.acknowledge(self.limit).await;
     }
+
+    async fn leave(&mut self) {
+        if self.stage == Stage::Open {
+            self.tap.cancel().await;
+            self.stage = Stage::Cancelled;
+        }
+    }
 }
 
 impl Source {
@@ -141,9 +153,9 @@ impl Source {
     }
 
     async fn admit(&mut self, delivery: Delivery) -> Option<Work> {
-        let mut work = match message::read_work(&delivery.data) {
-            Ok(work) if work.endpoint == self.endpoint => work,
-            Ok(work) => {
+        let (mut work, slip) = match message::read_work(&delivery.data) {
+            Ok((work, slip)) if work.endpoint == self.endpoint => (work, slip),
+            Ok((work, _)) => {
                 tracing::error!(endpoint = %self.endpoint, found = %work.endpoint, "work in the wrong queue");
                 refuse(&delivery, "wrong_queue").await;
                 return None;
@@ -155,7 +167,7 @@ impl Source {
             }
         };
         work.brought = if delivery.redelivered { Brought::Again } else { Brought::First };
-        match self.hand.admit(key(&work), &delivery) {
+        match self.hand.admit(key(&work), slip, &delivery) {
             Admission::Work => Some(work),
             Admission::Again => None,
         }

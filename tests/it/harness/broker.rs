@@ -16,6 +16,7 @@ use liandong::{
     bus::rabbitmq::{IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
     config::environment::Environment,
     domain::id::EndpointId,
+    evidence::{digest::ContentKey, slip::SlipKey},
     task::Supervisor,
 };
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -88,6 +89,7 @@ impl Broker {
             prefix: "liandong".into(),
             lanes: lanes.iter().map(lane).collect(),
             role: Role::Hub,
+            slips: Some(slip_key()),
             connect_timeout: Duration::from_secs(10),
             publish_timeout: Duration::from_secs(10),
             start_wait: PATIENCE,
@@ -180,6 +182,11 @@ impl Own {
         let reached = tokio::time::timeout(PATIENCE, reached).await;
         assert!(reached.is_ok(), "{queue} never had {wanted} messages");
     }
+}
+
+/// Seals the slips of every hub of the tests.
+pub(crate) fn slip_key() -> SlipKey {
+    SlipKey::of(&ContentKey::new(&[7; 32]).unwrap())
 }
 
 fn environment(name: &str) -> String {

@@ -53,6 +53,12 @@ pub fn message(received: &[u8]) -> Result<Value, Vec<Fault>> {
     serde_json::to_value(&message).map_err(|error| unreadable(error.to_string()))
 }
 
+/// A message as it goes over the wire, of its canonical JSON.
+pub fn encoded(message: &Value) -> Result<Bytes, serde_json::Error> {
+    let message: v1::Message = serde::Deserialize::deserialize(message)?;
+    Ok(message.encode_to_vec().into())
+}
+
 fn unknown(received: &[u8]) -> Result<Vec<Fault>, String> {
     let pool = POOL.as_ref().map_err(Clone::clone)?;
     let descriptor = pool.get_message_by_name("liandong.v1.Message").ok_or("the schema has no message")?;

@@ -107,10 +107,20 @@ async fn the_shape_of_production_is_measured_with_every_stage_and_leaves_the_ser
         }
         let over_http = round.pointer("/delivered_over_http/limit_per_second").and_then(Value::as_f64);
         assert!(Some(limit) < over_http, "the broker is crossed twice: {round:#}");
+        let streamed = round.pointer("/streamed/limit_per_second").and_then(Value::as_f64).unwrap();
+        let each = [1.0, 4.0][index];
+        for (stage, each) in
+            [("/streamed/streams_per_second", each), ("/claims_per_second", 1.0), ("/posts_per_second", 1.0)]
+        {
+            let alone = round.pointer(stage).and_then(Value::as_f64).unwrap() * each;
+            assert!(streamed < alone, "{stage} is slower than all stages: {round:#}");
+        }
+        positive(round, "/streamed/ratio");
+        positive(round, "/streamed/saturated/p99_ms");
         positive(&figures, &format!("/half_load/{index}/latency/p99_ms"));
     }
     assert_eq!(figures["intake"], "amqp");
-    assert_eq!(figures["goals"].as_array().unwrap().len(), 6);
+    assert_eq!(figures["goals"].as_array().unwrap().len(), 8);
     let sql = format!("SELECT datname FROM pg_database WHERE datname = 'bench_liandong_{process}'");
     assert!(place.database().await.run(&sql).await.is_empty(), "the run's own database is left");
     let queues = broker.ctl(&["list_queues", "--vhost", broker.host(), "name"]).await;
@@ -128,6 +138,8 @@ async fn people_are_told_how_the_messages_came_in_and_what_the_broker_alone_carr
     for line in [
         "over AMQP",
         "handed in over HTTP",
+        "gRPC streams alone",
+        "streamed in over gRPC",
         "ack every 50",
         "stages in a row",
         "half load",

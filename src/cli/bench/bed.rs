@@ -129,18 +129,24 @@ impl Bed {
 
     /// Starts the hub on what its data directory holds, and admits a sender.
     pub(super) async fn start(&self, name: &str) -> Result<(Hub, Loader), Failure> {
+        let (hub, token) = self.start_with(&self.settings, name).await?;
+        let loader = Loader::new(hub.places().http, token)?;
+        Ok((hub, loader))
+    }
+
+    /// The same with settings of the caller's; the sender's token.
+    pub(super) async fn start_with(&self, settings: &Settings, name: &str) -> Result<(Hub, String), Failure> {
         let outside = Outside {
             clock: Arc::new(SystemClock),
             time: app::Time::OfStore,
             metrics: self.metrics.clone(),
             environment: self.environment.clone(),
         };
-        let hub = Hub::start(&self.settings, outside).await?;
+        let hub = Hub::start(settings, outside).await?;
         let by = By { operator: "liandong bench".to_owned(), reason: "benchmark".to_owned() };
         let token = hub.office().add_token(name, Scope::Endpoint(SENDER.into()), by).await?;
         hub.refresh_grants().await?;
-        let loader = Loader::new(hub.places().http, token)?;
-        Ok((hub, loader))
+        Ok((hub, token))
     }
 
     /// Removes what the hub has stored.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::streamed::{self, Streamed};
 use crate::{
     cli::bench::{
         figures::{DELIVERED_GOAL, Delivered, Goal, Rate, Spread, Steady, rounded},
@@ -34,6 +35,8 @@ pub(super) struct Round {
     pub(super) delivered: Delivered,
     /// With a broker: the same handed in over HTTP.
     pub(super) over_http: Option<Delivered>,
+    /// Handed in over gRPC, with the workers inside the hub.
+    pub(super) streamed: Streamed,
 }
 
 impl Round {
@@ -82,6 +85,7 @@ impl Round {
             "rows_per_second": rounded(self.rows().0), "claims_per_second": rounded(claims.0),
             "settles_per_second": rounded(settles.0), "broker": queue, "posts_per_second": rounded(self.posts.0),
             "delivered_limit_per_second": rounded(self.limit().0),
+            "streamed": self.streamed.json(self),
             "delivered": path(&self.delivered, self.limit()),
             "delivered_over_http": self.over_http.as_ref().map(|it| path(it, self.limit_over_http())),
         })
@@ -141,6 +145,7 @@ impl Figures {
                 Some((round.over_http.as_ref()?.rate, round.limit_over_http()))
             }));
         }
+        goals.extend(FanOut::ALL.map(|fan_out| streamed::goal(self, fan_out)));
         for steady in &self.steady {
             let p99 = steady.latency.p99_ms;
             let ratio = p99 / LATENCY_GOAL_MS;

@@ -3,7 +3,8 @@
 //! same servers within the same minute: rows, the broker's two ends, posts.
 //!
 //! Hub, worker, loader and sink share this process; database and broker are processes of their own on whatever
-//! machine they are. With `--bus amqp` messages are handed in over AMQP, and once more over HTTP.
+//! machine they are. With `--bus amqp` messages are handed in over AMQP, and once more over HTTP; and in either case as
+//! streams over gRPC to a hub whose workers are inside.
 
 mod broker;
 mod figures;
@@ -11,6 +12,7 @@ mod place;
 mod publisher;
 mod report;
 mod rows;
+mod streamed;
 
 use std::io::{self, Write as _};
 
@@ -102,7 +104,9 @@ impl Run<'_> {
         (self.say)(["直接 POST", "posts straight to the sink"], &of);
         self.sink.welcome();
         let took = post_straight(self.sink.address, Series::new(fan_out, 'P'), messages, IN_FLIGHT).await?;
-        Ok(Round { fan_out, written, queue, posts: Rate::of(messages, took), delivered, over_http })
+        (self.say)(["gRPC 流送入", "streamed in over gRPC"], &of);
+        let streamed = streamed::measure(&self.place, &self.sink, fan_out, messages).await?;
+        Ok(Round { fan_out, written, queue, posts: Rate::of(messages, took), delivered, over_http, streamed })
     }
 
     /// Starts on nothing, and waits until a message has gone all the way to each system: a hub learns only after a

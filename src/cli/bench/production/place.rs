@@ -183,6 +183,16 @@ impl Place {
         Ok(Running { hub, worker, senders: Senders { loader, publisher } })
     }
 
+    /// Starts a hub that takes streams in over gRPC and has its workers inside; the sender's token.
+    pub(super) async fn start_streamed(&self, name: &str) -> Result<(Hub, String), Failure> {
+        let mut settings = self.bed.settings.clone();
+        settings.bus.backend = Carrier::Local;
+        settings.bus.workers.clear();
+        settings.grpc.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        settings.grpc.tls = None;
+        self.bed.start_with(&settings, name).await
+    }
+
     /// Removes what the run made on the servers.
     pub(super) async fn clear_away(&self) -> Result<(), Failure> {
         self.on_server(&[&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)]).await?;

@@ -17,7 +17,7 @@ use crate::{
 /// One line of a table: what it is in both languages, and where its figure is found.
 type Line = ([&'static str; 2], fn(&Round) -> Option<f64>);
 
-const LINES: [Line; 12] = [
+const LINES: [Line; 15] = [
     (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| Some(it.rows().0)),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
         Some(it.settlements()[0].0)
@@ -44,6 +44,13 @@ const LINES: [Line; 12] = [
     }),
     (["枢纽：送达，HTTP 送入，件/秒", "hub: delivered, handed in over HTTP /s"], |it| {
         it.over_http.map(|over_http| over_http.rate.0)
+    }),
+    (["直接 gRPC 流，条/秒", "gRPC streams alone, messages/s"], |it| Some(it.streamed.stream.0)),
+    (["gRPC 流送入时的上限，件/秒", "limit with gRPC streams, workers inside /s"], |it| {
+        Some(it.streamed.limit(it).0)
+    }),
+    (["枢纽（gRPC 流送入）：送达，件/秒", "hub, streamed in over gRPC: delivered /s"], |it| {
+        Some(it.streamed.delivered.rate.0)
     }),
     (
         ["处理器时间（不含数据库和总线），微秒", "processor time without database and broker, us"],

@@ -5,13 +5,14 @@ use std::{error::Error, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "proto/liandong/v1/message.proto",
     "proto/liandong/v1/payload.proto",
     "proto/liandong/v1/intake.proto",
     "proto/liandong/v1/query.proto",
     "proto/liandong/v1/operations.proto",
     "proto/liandong/v1/mailbox.proto",
+    "proto/liandong/v1/workers.proto",
 ];
 
 /// Requests whose message is kept as the bytes that came: on the wire both are the same, and a sender's

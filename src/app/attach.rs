@@ -1,8 +1,8 @@
 //! A worker of its own: adapters beside a department's system, attached to the hubs by a bus. It has no store;
 //! what it does not finish, the hub finds by its lease.
 //!
-//! Stop: no new work is taken, what has not begun goes back to the queue, attempts under way finish and
-//! their outcomes are confirmed by the broker, probes last.
+//! Stop: no new work is taken, what was brought is finished, and its outcomes are confirmed by the broker, or
+//! settled by a hub; probes last.
 
 use std::{
     collections::HashMap,
@@ -14,10 +14,10 @@ use std::{
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Outside, PROBES_GRACE, adapters, address, bind, bus, telemetry::upkeep};
+use super::{Error, Outside, PROBES_GRACE, adapters, address, bind, bus, telemetry::upkeep, workers};
 use crate::{
     api::{self, admin::Health},
-    bus::rabbitmq::{RabbitmqBus, Role},
+    bus::{grpc::GrpcBus, rabbitmq::RabbitmqBus},
     config::settings::Settings,
     connector::{handout::Handout, mailbox::Mailboxes},
     domain::id::EndpointId,
@@ -31,6 +31,8 @@ use crate::{
 pub enum Attachment {
     /// Through RabbitMQ.
     Amqp,
+    /// Over a gRPC stream to a hub, which the worker opens.
+    Grpc,
 }
 
 /// A running worker.
@@ -71,9 +73,15 @@ impl Attached {
         let (bus, reach): (Arc<dyn Bus>, Arc<dyn Health>) = match attachment {
             Attachment::Amqp => {
                 let bus =
-                    bus::on_rabbitmq(settings, &adapters, environment, Role::Worker, &mut transport).await?;
+                    bus::on_rabbitmq(settings, &adapters, environment, bus::Part::Worker, &mut transport)
+                        .await?;
                 let bus = Arc::new(bus);
-                (Arc::clone(&bus) as _, Arc::new(Reach(bus)))
+                (Arc::clone(&bus) as _, Arc::new(Reach::Broker(bus)))
+            }
+            Attachment::Grpc => {
+                let bus = workers::attach(settings, &adapters, environment, &mut transport).await?;
+                let bus = Arc::new(bus);
+                (Arc::clone(&bus) as _, Arc::new(Reach::Hub(bus)))
             }
         };
         let mut core = Supervisor::new(CancellationToken::new());
@@ -124,13 +132,20 @@ impl Attached {
     }
 }
 
-/// A worker is ready while the broker can be reached.
+/// A worker is ready while what it is attached by can be reached.
 #[derive(Debug)]
-struct Reach(Arc<RabbitmqBus>);
+enum Reach {
+    Broker(Arc<RabbitmqBus>),
+    Hub(Arc<GrpcBus>),
+}
 
 #[async_trait]
 impl Health for Reach {
     async fn not_ready(&self) -> Vec<String> {
-        if self.0.is_connected() { Vec::new() } else { vec!["the broker is not connected".to_owned()] }
+        let (is_up, why) = match self {
+            Self::Broker(bus) => (bus.is_connected(), "the broker is not connected"),
+            Self::Hub(bus) => (bus.is_attached(), "no hub has this worker attached"),
+        };
+        if is_up { Vec::new() } else { vec![why.to_owned()] }
     }
 }

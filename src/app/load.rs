@@ -51,6 +51,7 @@ pub fn references(settings: &Settings, environment: &Environment) -> Result<(), 
     super::interfaces::certificates(settings)?;
     super::bus::check(settings, &adapters)?;
     super::bus::check_references(settings, &adapters, environment)?;
+    super::workers::check_references(settings, &adapters, environment)?;
     super::shelf::check_references(settings, environment)
 }
 

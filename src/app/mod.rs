@@ -18,6 +18,7 @@ mod restored;
 pub mod shelf;
 pub mod telemetry;
 mod tokens;
+mod workers;
 
 use std::{
     collections::HashMap,
@@ -54,7 +55,7 @@ use crate::{
         trail::{self, About},
         world::Worlds,
     },
-    evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer},
+    evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer, slip::SlipKey},
     port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
@@ -193,6 +194,7 @@ struct Base {
     desk: Arc<Desk>,
     mailboxes: Arc<Mailboxes>,
     certificates: Option<Arc<api::grpc::Certificates>>,
+    attachments: api::grpc::Attachments,
     bus: Arc<dyn Bus>,
     inboxes: Vec<(EndpointId, Box<dyn Inbox>)>,
     /// Of those who fetch their deliveries.
@@ -224,13 +226,15 @@ impl Base {
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), &data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
-        let opened = bus::open(settings, &adapters, &outside.environment, &mut transport).await?;
+        let slips = SlipKey::of(&content_key);
+        let opened = bus::open(settings, &adapters, &outside.environment, &slips, &mut transport).await?;
         let bus::Opened { bus, inboxes, mailboxes: fetched } = opened;
         let answers = fetched.map(|(post, answers)| {
             handout.open(post, content_key.clone());
             answers
         });
         Ok(Self {
+            attachments: workers::attachments(settings, &bus, slips, &outside.clock),
             bus,
             inboxes,
             answers,
@@ -396,6 +400,7 @@ impl Base {
                 counter: counter.clone(),
                 mailboxes: Arc::clone(&self.mailboxes) as _,
                 acknowledgements: acknowledge,
+                attachments: self.attachments.clone(),
                 health: self.readiness(&front),
                 certificates: self.certificates.clone(),
                 limits: interfaces::grpc(settings),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::{
     domain::id::EndpointId,
-    port::bus::{Bus, Error, OutcomeSource, Work, WorkOutcome, WorkSource},
+    port::bus::{Bus, Error, Kept, OutcomeSource, Safe, Work, WorkOutcome, WorkSource},
 };
 
 /// Two buses.
@@ -52,6 +52,13 @@ impl Bus for SplitBus {
         back
     }
 
+    async fn handed_back(&self) -> Vec<Work> {
+        tokio::select! {
+            work = self.here.handed_back() => work,
+            work = self.apart.handed_back() => work,
+        }
+    }
+
     async fn work(&self, endpoint: &EndpointId) -> Result<Box<dyn WorkSource>, Error> {
         self.of(endpoint).work(endpoint).await
     }
@@ -65,6 +72,25 @@ impl Bus for SplitBus {
             }
         }
         Ok(())
+    }
+
+    async fn hand_in(&self, outcomes: Vec<WorkOutcome>) -> Result<Kept, Error> {
+        let (here, apart): (Vec<_>, Vec<_>) =
+            outcomes.into_iter().partition(|outcome| self.stays.contains(&outcome.work.endpoint));
+        let mut kept = Vec::new();
+        for (bus, outcomes) in [(&self.here, here), (&self.apart, apart)] {
+            if !outcomes.is_empty() {
+                kept.push(bus.hand_in(outcomes).await?);
+            }
+        }
+        Ok(Box::pin(async move {
+            for kept in kept {
+                if kept.await == Safe::No {
+                    return Safe::No;
+                }
+            }
+            Safe::Yes
+        }))
     }
 
     async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, Error> {

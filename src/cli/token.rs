@@ -30,6 +30,9 @@ enum What {
         /// Endpoint it speaks as; without one it is an operator's
         #[arg(long)]
         endpoint: Option<String>,
+        /// Worker that attaches by it, as bus.workers names it
+        #[arg(long, conflicts_with = "endpoint", value_parser = parse::not_blank)]
+        worker: Option<String>,
     },
     /// List tokens, without their secrets
     List,
@@ -52,7 +55,9 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         return Ok(call.output.json(&answer)?);
     }
     match &arguments.what {
-        What::New { name, endpoint } => made(&mut call, name, endpoint.as_deref(), &answer),
+        What::New { name, endpoint, worker } => {
+            made(&mut call, name, (endpoint.as_deref(), worker.as_deref()), &answer)
+        }
         What::List => list(&mut call, &answer),
         What::Revoke { name } => Ok(call.output.line(match call.output.language {
             Language::Zh => format!("已吊销令牌“{name}”，立即生效"),
@@ -63,8 +68,8 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
 
 async fn ask(hub: &Hub, what: &What) -> Result<Value, Error> {
     match what {
-        What::New { name, endpoint } => {
-            let body = json!({ "name": name, "endpoint": endpoint });
+        What::New { name, endpoint, worker } => {
+            let body = json!({ "name": name, "endpoint": endpoint, "worker": worker });
             hub.ask(Method::POST, "/v1/tokens", Some(body)).await
         }
         What::List => hub.ask(Method::GET, "/v1/tokens", None).await,
@@ -75,12 +80,19 @@ async fn ask(hub: &Hub, what: &What) -> Result<Value, Error> {
     }
 }
 
-fn made(call: &mut Call<'_>, name: &str, endpoint: Option<&str>, answer: &Value) -> Result<(), Error> {
-    let who = match (call.output.language, endpoint) {
-        (Language::Zh, Some(endpoint)) => format!("令牌“{name}”，代表接入系统 {endpoint}"),
-        (Language::Zh, None) => format!("令牌“{name}”，运维人员用"),
-        (Language::En, Some(endpoint)) => format!("token '{name}', speaks as endpoint {endpoint}"),
-        (Language::En, None) => format!("token '{name}', an operator's"),
+fn made(
+    call: &mut Call<'_>,
+    name: &str,
+    whose: (Option<&str>, Option<&str>),
+    answer: &Value,
+) -> Result<(), Error> {
+    let who = match (call.output.language, whose) {
+        (Language::Zh, (Some(endpoint), _)) => format!("令牌“{name}”，代表接入系统 {endpoint}"),
+        (Language::Zh, (None, Some(worker))) => format!("令牌“{name}”，供适配进程 {worker} 接入"),
+        (Language::Zh, (None, None)) => format!("令牌“{name}”，运维人员用"),
+        (Language::En, (Some(endpoint), _)) => format!("token '{name}', speaks as endpoint {endpoint}"),
+        (Language::En, (None, Some(worker))) => format!("token '{name}', attaches worker {worker}"),
+        (Language::En, (None, None)) => format!("token '{name}', an operator's"),
     };
     call.output.line(who)?;
     call.output.line(text(answer, "token"))?;

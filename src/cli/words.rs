@@ -146,9 +146,10 @@ impl Words {
 
     /// What a token opens.
     pub(super) fn scope(&self, value: &Value) -> String {
-        match value["endpoint"].as_str() {
-            Some(endpoint) => endpoint.to_owned(),
-            None => self.language.pick("运维人员", "operator").to_owned(),
+        match (value["endpoint"].as_str(), value["worker"].as_str()) {
+            (Some(endpoint), _) => endpoint.to_owned(),
+            (None, Some(worker)) => format!("{}{worker}", self.language.pick("适配进程 ", "worker ")),
+            (None, None) => self.language.pick("运维人员", "operator").to_owned(),
         }
     }
 

@@ -23,12 +23,15 @@ pub(super) struct Arguments {
 enum Attach {
     /// Through RabbitMQ, as [bus] of the configuration says
     Amqp,
+    /// Over a gRPC stream that the worker opens to a hub, as [worker] of the configuration says
+    Grpc,
 }
 
 pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     let mut orders = Orders::listen()?;
     let attachment = match arguments.attach {
         Attach::Amqp => Attachment::Amqp,
+        Attach::Grpc => Attachment::Grpc,
     };
     run_until(call, Arc::new(SystemClock), attachment, orders.told_to_stop()).await
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use metrics::counter;
 use serde_json::json;
@@ -57,6 +58,9 @@ impl Dispatch {
     pub async fn run(self, token: CancellationToken) -> Result<(), Failure> {
         self.look().await?;
         while !token.is_cancelled() {
+            if let Some(left) = self.bus.handed_back().now_or_never() {
+                self.take_back(left).await?;
+            }
             let now = self.clock.now();
             if self.desk.take_due(now) {
                 self.look().await?;
@@ -70,6 +74,9 @@ impl Dispatch {
                 () = token.cancelled() => self.desk.unclaimed(&wants),
                 () = self.bus.ready() => self.claim(&wants, self.clock.now()).await?,
             }
+        }
+        if let Some(left) = self.bus.handed_back().now_or_never() {
+            self.take_back(left).await?;
         }
         self.bus.close().await;
         Ok(())
@@ -93,6 +100,7 @@ impl Dispatch {
         tokio::select! {
             () = token.cancelled() => Ok(()),
             () = self.desk.rung() => Ok(()),
+            left = self.bus.handed_back() => self.take_back(left).await,
             () = tokio::time::sleep(wait) => if wake_at == scan_at { self.look().await } else { Ok(()) },
         }
     }
@@ -151,6 +159,13 @@ impl Dispatch {
             self.settle.settle(unserved, Teller::Hub).await?;
         }
         if back.is_empty() { Ok(()) } else { self.give_back(back).await }
+    }
+
+    /// What lay with workers that have left, and was not given to any of them.
+    async fn take_back(&self, left: Vec<Work>) -> Result<(), Failure> {
+        let gone =
+            |work| (bus::Error::Unavailable("its worker left before it was given the work".into()), work);
+        self.give_back(left.into_iter().map(gone).collect()).await
     }
 
     async fn give_back(&self, back: Vec<(bus::Error, Work)>) -> Result<(), Failure> {

@@ -169,6 +169,7 @@ impl Settle {
             Settled::Unknown => {
                 counter!(OUTCOMES_REFUSED, "reason" => "unknown").increment(1);
                 tracing::warn!(delivery = %work.delivery, "outcome of a lease that was never given, dropped");
+                self.refuse(outcome, "no such lease was ever given").await?;
             }
             Settled::Foreign => {
                 counter!(OUTCOMES_REFUSED, "reason" => "foreign").increment(1);
@@ -176,6 +177,7 @@ impl Settle {
                     delivery = %work.delivery, endpoint = %work.endpoint,
                     "outcome of a delivery that is not this endpoint's, dropped"
                 );
+                self.refuse(outcome, "the delivery is of another endpoint or message").await?;
             }
         }
         self.desk.returned(work);
@@ -188,6 +190,17 @@ impl Settle {
         let reach = self.desk.policy(&outcome.work.endpoint).map(|policy| policy.reach);
         let answered = outcome.attempt.answer_digest.is_some();
         health(&outcome.outcome).filter(|_| answered || matches!(reach, None | Some(Reach::Called)))
+    }
+
+    /// Keeps that an outcome does not count, and what was said.
+    async fn refuse(&self, told: &WorkOutcome, because: &'static str) -> Result<(), Failure> {
+        let work = &told.work;
+        let data = json!({
+            "delivery": work.delivery, "endpoint": work.endpoint, "lease": work.lease,
+            "outcome": told.outcome, "because": because,
+        });
+        let entry = trail::entry(trail::OUTCOME_REFUSED, About::default(), &data, self.clock.now());
+        self.store.append(vec![entry]).await.or_else(tolerate)
     }
 
     async fn tell(&self, endpoint: &EndpointId, change: Change) -> Result<(), Failure> {

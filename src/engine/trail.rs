@@ -21,6 +21,8 @@ pub const SUPERSEDED: &str = "delivery.superseded";
 pub const ATTEMPTED: &str = "delivery.attempted";
 /// The bus did not take a delivery: no worker saw it.
 pub const HANDED_BACK: &str = "delivery.handed_back";
+/// Somebody reported an outcome that does not count: not its lease, not its delivery.
+pub const OUTCOME_REFUSED: &str = "outcome.refused";
 /// A person operated on a delivery.
 pub const OPERATED: &str = "delivery.operated";
 /// An endpoint was paused by its breaker.
@@ -46,6 +48,7 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         SUPERSEDED => "被更正替代",
         ATTEMPTED => "推送一次",
         HANDED_BACK => "未能推出，退回",
+        OUTCOME_REFUSED => "拒认推送结果",
         OPERATED => "人工操作",
         BREAKER_OPENED => "暂停推送",
         BREAKER_CLOSED => "恢复推送",

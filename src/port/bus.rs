@@ -1,7 +1,7 @@
 //! The bus: carries claimed work to workers and outcomes back. The store is the truth, the bus is
 //! transport: what it loses, the reconciler finds by its lease.
 
-use std::fmt;
+use std::{fmt, pin::Pin};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,11 +37,24 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// Queues work for its endpoint's workers. What could not be queued comes back with the reason.
     async fn send_work(&self, work: Vec<Work>) -> Vec<(Error, Work)>;
 
+    /// Work that was queued and that surely nobody began, since its workers have left and the bus does not keep
+    /// it for the next. Never returns while there is none. Cancel-safe.
+    async fn handed_back(&self) -> Vec<Work> {
+        std::future::pending().await
+    }
+
     /// The stream of work of one endpoint. Several consumers share it.
     async fn work(&self, endpoint: &EndpointId) -> Result<Box<dyn WorkSource>, Error>;
 
     /// Reports outcomes. Waits for room and for what carries them, since an outcome must not be thrown away.
     async fn send_outcomes(&self, outcomes: Vec<WorkOutcome>) -> Result<(), Error>;
+
+    /// Reports outcomes that whoever brought them keeps until they are safe: waits like
+    /// [`Bus::send_outcomes`], and gives what tells when they need be kept no more.
+    async fn hand_in(&self, outcomes: Vec<WorkOutcome>) -> Result<Kept, Error> {
+        self.send_outcomes(outcomes).await?;
+        Ok(Box::pin(std::future::ready(Safe::Yes)))
+    }
 
     /// The stream of outcomes, in batches.
     async fn outcomes(&self) -> Result<Box<dyn OutcomeSource>, Error>;
@@ -54,7 +67,20 @@ pub trait Bus: fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
-/// Work of one endpoint.
+/// Tells when outcomes are settled and durable, or with what keeps them until they are.
+pub type Kept = Pin<Box<dyn Future<Output = Safe> + Send>>;
+
+/// Whether outcomes may be forgotten by whoever reported them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safe {
+    /// They may.
+    Yes,
+    /// The bus ended first: they are to be reported again, to the next.
+    No,
+}
+
+/// Work of one endpoint. Dropped, its work that was neither reported nor dismissed is brought to others, as work
+/// that somebody may have begun.
 #[async_trait]
 pub trait WorkSource: fmt::Debug + Send {
     /// The next piece; none when the bus is closed and drained. Cancel-safe.
@@ -62,6 +88,10 @@ pub trait WorkSource: fmt::Debug + Send {
 
     /// No attempt will be made at this copy, nor an outcome reported: it is not to be brought again.
     async fn dismiss(&mut self, work: Work);
+
+    /// Nothing more is taken from others who take this endpoint's work: `next` gives what was brought already,
+    /// then none. What it gave may still be reported or dismissed.
+    async fn leave(&mut self);
 }
 
 /// Outcomes of all endpoints.

@@ -36,7 +36,7 @@ pub const SEALED: &str = "liandong_trail_sealed_total";
 pub const SEAL_LAG: &str = "liandong_seal_lag_seconds";
 /// Store calls that failed; label `kind`.
 pub const STORE_ERRORS: &str = "liandong_store_errors_total";
-/// Whether a connection to the broker is up: 1 or 0; label `connection`.
+/// Whether a connection to the broker, or of a worker to its hub, is up: 1 or 0; label `connection`.
 pub const BUS_CONNECTED: &str = "liandong_bus_connected";
 /// Whether the broker blocks publishing: 1 or 0.
 pub const BUS_BLOCKED: &str = "liandong_bus_blocked";
@@ -86,7 +86,7 @@ pub fn describe() {
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
     describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");
-    describe_gauge!(BUS_CONNECTED, Unit::Count, "whether a connection to the broker is up");
+    describe_gauge!(BUS_CONNECTED, Unit::Count, "whether a connection to the broker or to the hub is up");
     describe_gauge!(BUS_BLOCKED, Unit::Count, "whether the broker blocks publishing");
     describe_counter!(BUS_PUBLISHED, Unit::Count, "broker messages published, by exchange and result");
     describe_histogram!(BUS_CONFIRM_DURATION, Unit::Seconds, "from publishing a batch to its last confirm");

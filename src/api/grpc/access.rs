@@ -39,6 +39,47 @@ const EARLY: Duration = Duration::from_millis(5);
 #[derive(Clone, Copy, Debug)]
 struct Deadline(Instant);
 
+/// A token that a caller came with, as it was said.
+#[derive(Clone)]
+struct Presented(Box<str>);
+
+/// Whether a caller who stays is still let in.
+pub(super) struct Standing {
+    grants: Arc<Grants>,
+    /// None for who came with a certificate: that is not taken back.
+    token: Option<Box<str>>,
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Standing(..)")
+    }
+}
+
+impl std::fmt::Debug for Presented {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Presented(..)")
+    }
+}
+
+impl Standing {
+    /// Of who calls.
+    pub(super) fn of<T>(request: &Request<T>, grants: &Arc<Grants>) -> Self {
+        let token = request.extensions().get::<Presented>().map(|presented| presented.0.clone());
+        Self { grants: Arc::clone(grants), token }
+    }
+
+    /// Refuses who came with a token that was revoked since.
+    pub(super) fn check(&self) -> Result<(), Status> {
+        match &self.token {
+            Some(token) if self.grants.identify(token).is_none() => {
+                Err(status::refuse(intake::Code::Unauthenticated, "the token was revoked"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The door in front of every service.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
@@ -120,8 +161,8 @@ impl Gate {
         place(&self.room, "calls")
     }
 
-    fn identify(&self, request: &http::Request<Body>) -> Result<Identity, Status> {
-        let certified = request.extensions().get::<Peer>().and_then(|peer| peer.endpoint.clone());
+    fn identify(&self, request: &mut http::Request<Body>) -> Result<Identity, Status> {
+        let certified = request.extensions().get::<Peer>().and_then(|peer| peer.certified.clone());
         let unknown = || {
             let detail = "send metadata 'authorization: Bearer <token>' with a live token of this hub, or come \
                           with a certificate that names an endpoint";
@@ -132,18 +173,23 @@ impl Gate {
         };
         let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let identity = token.and_then(|token| self.grants.identify(token.trim())).ok_or_else(unknown)?;
-        match (&identity.scope, certified) {
-            (Scope::Endpoint(endpoint), Some(certified)) if *endpoint != certified => {
-                let detail = "the token speaks as another endpoint than the certificate";
+        let presented = Presented(token.unwrap_or_default().trim().into());
+        match certified {
+            Some(certified) if identity.scope != Scope::Operator && identity.scope != certified => {
+                let detail = "the token is another endpoint's or worker's than the certificate";
                 Err(status::refuse(intake::Code::Unauthenticated, detail))
             }
-            _ => Ok(identity),
+            _ => {
+                request.extensions_mut().insert(presented);
+                Ok(identity)
+            }
         }
     }
 }
 
-fn certified_as(endpoint: EndpointId) -> Identity {
-    Identity { name: format!("certificate of {endpoint}"), scope: Scope::Endpoint(endpoint) }
+fn certified_as(scope: Scope) -> Identity {
+    let name = format!("certificate of {}", scope.to_text().unwrap_or_default());
+    Identity { name, scope }
 }
 
 /// A place among those worked on at once, or "try later".
@@ -167,6 +213,22 @@ pub(super) fn endpoint<T>(request: &Request<T>) -> Result<EndpointId, Status> {
             intake::Code::Forbidden,
             "an operator's token sends no messages; use an endpoint's",
         )),
+        Scope::Worker(_) => Err(status::refuse(
+            intake::Code::Forbidden,
+            "a worker's credential neither sends messages nor opens a mailbox; use an endpoint's",
+        )),
+    }
+}
+
+/// The worker that calls.
+pub(super) fn worker<T>(request: &Request<T>) -> Result<Box<str>, Status> {
+    match identity(request)?.scope {
+        Scope::Worker(name) => Ok(name),
+        Scope::Endpoint(_) | Scope::Operator => {
+            let detail =
+                "only a worker attaches; make it a token with 'liandong token new NAME --worker WORKER'";
+            Err(status::refuse(intake::Code::Forbidden, detail))
+        }
     }
 }
 
@@ -241,7 +303,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Peer { endpoint: peer.map(EndpointId::from) });
+        let certified = peer.map(|name| Scope::Endpoint(name.into()));
+        request.extensions_mut().insert(Peer { certified });
         let answer = door.call(request).await.unwrap();
         Status::from_header_map(answer.headers()).unwrap().code()
     }

@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tonic::transport::server::Connected;
 
 use super::tls::{self, Certificates};
-use crate::domain::id::EndpointId;
+use crate::port::store::Scope;
 
 /// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Who is behind a connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer {
-    /// The endpoint that its certificate names.
-    pub(super) endpoint: Option<EndpointId>,
+    /// The endpoint or worker that its certificate names.
+    pub(super) certified: Option<Scope>,
 }
 
 /// A connection.
@@ -113,10 +113,10 @@ impl Porch {
         async move {
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await.ok()? {
                 Ok(stream) => {
-                    let endpoint = stream.get_ref().1.peer_certificates().and_then(tls::endpoint);
+                    let certified = stream.get_ref().1.peer_certificates().and_then(tls::holder);
                     Some(Line {
                         wire: Wire::Encrypted(Box::new(stream)),
-                        peer: Peer { endpoint },
+                        peer: Peer { certified },
                         _place: place,
                     })
                 }

@@ -1,4 +1,5 @@
-//! gRPC: `Intake`, `Mailbox`, `Query` and `Operations` of `proto/liandong/v1`, with server reflection and health.
+//! gRPC: `Intake`, `Mailbox`, `Workers`, `Query` and `Operations` of `proto/liandong/v1`, with server reflection and
+//! health.
 //!
 //! Bounded in connections, calls, streams, sizes and times. A stalled stream holds up nobody: its window is a
 //! small part of the connection's. Streams end when intake closes, so that the server does.
@@ -11,6 +12,7 @@ mod intake;
 mod mailbox;
 mod status;
 mod tls;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +20,10 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{service::Routes, transport::Server};
 
-pub use self::tls::{Certificates, Error as CertificateError, Files};
+pub use self::{
+    tls::{Certificates, Error as CertificateError, Files},
+    workers::Attachments,
+};
 use crate::{
     api::{admin::Health, http::Counter},
     port::{
@@ -29,7 +34,7 @@ use crate::{
         DESCRIPTORS,
         v1::{
             intake_server::IntakeServer, mailbox_server::MailboxServer, operations_server::OperationsServer,
-            query_server::QueryServer,
+            query_server::QueryServer, workers_server::WorkersServer,
         },
     },
     task::Failure,
@@ -44,6 +49,9 @@ const STREAMS_A_CONNECTION: u32 = CONNECTION_WINDOW / STREAM_WINDOW - 4;
 
 /// How many times its limit a message may be and still be read, so that it is refused in words and noted.
 const PATIENCE: usize = 4;
+
+/// Outcomes that a worker reports in one message have room in this.
+const OUTCOMES_BYTES: usize = 1 << 20;
 
 /// Longest reason of a refusal that is kept.
 const REASON_BYTES: usize = 4 << 10;
@@ -82,6 +90,8 @@ pub struct Parts {
     pub mailboxes: Arc<dyn Mailboxes>,
     /// Settles answers that come late, or for what another hub handed out.
     pub acknowledgements: Arc<dyn Acknowledgements>,
+    /// What adapters that run apart attach to.
+    pub attachments: Attachments,
     /// Readiness.
     pub health: Arc<dyn Health>,
     /// Without them connections are not encrypted.
@@ -136,6 +146,7 @@ pub async fn serve(listener: TcpListener, parts: Parts, end: CancellationToken) 
     };
     parts.mailboxes.close();
     parts.mailboxes.end();
+    parts.attachments.finish().await;
     Ok(served?)
 }
 
@@ -152,14 +163,24 @@ fn services(parts: &Parts, end: &CancellationToken) -> Routes {
     let mailbox = mailbox::Mailbox {
         mailboxes: Arc::clone(&parts.mailboxes),
         acknowledgements: Arc::clone(&parts.acknowledgements),
-        streams,
+        streams: Arc::clone(&streams),
         reason_bytes: REASON_BYTES,
+        end: end.clone(),
+    };
+    let workers = workers::Workers {
+        attachments: parts.attachments.clone(),
+        store: Arc::clone(&parts.counter.store),
+        grants: Arc::clone(&parts.counter.grants),
+        streams,
         end: end.clone(),
     };
     let window = counter::Window(parts.counter.clone());
     let largest = limits.message_bytes.saturating_mul(PATIENCE);
     Routes::new(IntakeServer::new(intake).max_decoding_message_size(largest))
         .add_service(MailboxServer::new(mailbox).max_decoding_message_size(limits.message_bytes))
+        .add_service(
+            WorkersServer::new(workers).max_decoding_message_size(limits.message_bytes.max(OUTCOMES_BYTES)),
+        )
         .add_service(QueryServer::new(window.clone()).max_decoding_message_size(limits.message_bytes))
         .add_service(OperationsServer::new(window).max_decoding_message_size(limits.message_bytes))
 }

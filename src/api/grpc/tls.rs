@@ -21,10 +21,13 @@ use x509_cert::{
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
 
-use crate::{domain::id::EndpointId, task::metrics::CERTIFICATE_RELOADS};
+use crate::{port::store::Scope, task::metrics::CERTIFICATE_RELOADS};
 
-/// What the name of an endpoint begins with among the alternative names (URI) of its certificate.
-const ENDPOINT: &str = "liandong:endpoint:";
+/// What a name of ours begins with among the alternative names (URI) of a certificate.
+const OURS: &str = "liandong:";
+/// The name of an endpoint after that, and of a worker.
+const ENDPOINT: &str = "endpoint:";
+const WORKER: &str = "worker:";
 
 /// HTTP/2, as gRPC needs it.
 const PROTOCOL: &[u8] = b"h2";
@@ -165,14 +168,19 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::File { path: path.to_owned(), text: error.to_string() }
 }
 
-/// The endpoint that a verified certificate names; none where it names none, or several.
-pub(super) fn endpoint(chain: &[CertificateDer<'_>]) -> Option<EndpointId> {
+/// The endpoint or the worker that a verified certificate names; none where it names none, or several.
+pub(super) fn holder(chain: &[CertificateDer<'_>]) -> Option<Scope> {
     let certificate = Certificate::from_der(chain.first()?).ok()?;
     let (_, names) = certificate.tbs_certificate.get::<SubjectAltName>().ok()??;
-    let mut endpoints = names.0.iter().filter_map(|name| match name {
-        GeneralName::UniformResourceIdentifier(uri) => uri.as_str().strip_prefix(ENDPOINT),
+    let mut ours = names.0.iter().filter_map(|name| match name {
+        GeneralName::UniformResourceIdentifier(uri) => uri.as_str().strip_prefix(OURS),
         _ => None,
     });
-    let only = endpoints.next().filter(|name| !name.is_empty())?;
-    endpoints.next().is_none().then(|| EndpointId::from(only))
+    let only = ours.next()?;
+    if ours.next().is_some() {
+        return None;
+    }
+    let named = |kind| only.strip_prefix(kind).filter(|name| !name.is_empty());
+    let endpoint = || named(ENDPOINT).map(|name| Scope::Endpoint(name.into()));
+    endpoint().or_else(|| named(WORKER).map(|name| Scope::Worker(name.into())))
 }

@@ -81,6 +81,10 @@ impl Identity {
                 "an operator's token sends no messages; use an endpoint's",
                 "运维人员的令牌不能发送消息；请用接入系统的令牌",
             )),
+            Scope::Worker(_) => Err(forbidden(
+                "a worker's token sends no messages; use an endpoint's",
+                "适配进程的令牌不能发送消息；请用接入系统的令牌",
+            )),
         }
     }
 
@@ -88,7 +92,9 @@ impl Identity {
     pub(super) fn operator(&self) -> Result<&str, Problem> {
         match &self.scope {
             Scope::Operator => Ok(&self.name),
-            Scope::Endpoint(_) => Err(forbidden("this needs an operator's token", "须用运维人员的令牌")),
+            Scope::Endpoint(_) | Scope::Worker(_) => {
+                Err(forbidden("this needs an operator's token", "须用运维人员的令牌"))
+            }
         }
     }
 }

@@ -34,6 +34,8 @@ struct Wanted {
     name: String,
     /// The endpoint it speaks as; absent for an operator's token.
     endpoint: Option<String>,
+    /// The worker that attaches by it; absent for an endpoint's and an operator's token.
+    worker: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -100,7 +102,14 @@ pub(super) async fn add_token(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
     let wanted: Wanted = parse(&body)?;
-    let scope = wanted.endpoint.map_or(Scope::Operator, |endpoint| Scope::Endpoint(endpoint.into()));
+    let scope = match (wanted.endpoint, wanted.worker) {
+        (Some(endpoint), None) => Scope::Endpoint(endpoint.into()),
+        (None, Some(worker)) if !worker.trim().is_empty() => Scope::Worker(worker.trim().into()),
+        (None, None) => Scope::Operator,
+        _ => {
+            return Err(Problem::bad_request("a token is of one 'endpoint', of one 'worker', or of neither"));
+        }
+    };
     let by = By { reason: wanted.reason, ..by };
     let token = counter.operations.add_token(&wanted.name, scope, by).await?;
     refresh(&counter).await?;
@@ -125,7 +134,7 @@ async fn refresh(counter: &Counter) -> Result<(), Problem> {
 
 /// What the reader says, which may quote a value, and where.
 fn told(error: &serde_json::Error) -> String {
-    let fields = "it is JSON with 'reason', 'document', or 'name' and 'endpoint'";
+    let fields = "it is JSON with 'reason', 'document', or 'name' and 'endpoint' or 'worker'";
     format!("line {} column {}; {fields}", error.line(), error.column())
 }
 

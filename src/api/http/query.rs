@@ -176,6 +176,7 @@ async fn find_delivery(counter: &Counter, identity: &Identity, id: &str) -> Resu
     let row = rows.into_iter().next().ok_or_else(|| Problem::missing(format!("no delivery {id}")))?;
     let is_theirs = match &identity.scope {
         Scope::Operator => true,
+        Scope::Worker(_) => false,
         Scope::Endpoint(endpoint) => row.endpoint.as_ref() == Some(endpoint),
     };
     if !is_theirs {
@@ -187,6 +188,7 @@ async fn find_delivery(counter: &Counter, identity: &Identity, id: &str) -> Resu
 fn may_see(identity: &Identity, row: &MessageRow) -> bool {
     match &identity.scope {
         Scope::Operator => true,
+        Scope::Worker(_) => false,
         Scope::Endpoint(endpoint) => row.endpoint == *endpoint,
     }
 }

@@ -136,7 +136,11 @@ const TEXTS: &[Text] = &[
     Text {
         path: "token new",
         about: "新建令牌；只显示一次，保存的只是摘要",
-        arguments: &[("name", "令牌名称，便于辨认"), ("endpoint", "代表哪个接入系统；不给则为运维人员所用")],
+        arguments: &[
+            ("name", "令牌名称，便于辨认"),
+            ("endpoint", "代表哪个接入系统；不给则为运维人员所用"),
+            ("worker", "供哪个适配进程接入，名称同 bus.workers"),
+        ],
     },
     Text { path: "token list", about: "列出令牌，不含令牌本身", arguments: &[] },
     Text {
@@ -205,6 +209,7 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("WORLD", "目录"),
     ("STATE", "状态"),
     ("ENDPOINT", "接入系统"),
+    ("WORKER", "适配进程"),
     ("ORGANISATION", "机构"),
     ("MESSAGE", "消息编号"),
     ("LIMIT", "条数"),

@@ -50,6 +50,11 @@ const ALL: &[(&str, &[Example])] = &[
         &[
             example("liandong worker --attach amqp", "经 RabbitMQ 承接推送", "take work through RabbitMQ"),
             example(
+                "liandong worker --attach grpc --config worker.toml",
+                "经 gRPC 主动连接枢纽承接推送",
+                "take work from a hub that the worker connects to",
+            ),
+            example(
                 "liandong worker --attach amqp --config worker.toml",
                 "按指定的配置运行",
                 "run with a configuration of its own",
@@ -189,6 +194,11 @@ const ALL: &[(&str, &[Example])] = &[
                 "for an endpoint",
             ),
             example("liandong token new zhangsan", "给一位运维人员", "for an operator"),
+            example(
+                "liandong token new north-2026 --worker north",
+                "给一个适配进程",
+                "for a worker apart from the hub",
+            ),
         ],
     ),
     ("token list", &[example("liandong token list", "有哪些令牌", "which tokens there are")]),

@@ -64,7 +64,7 @@ pub enum Carrier {
 }
 
 impl Check {
-    pub(super) fn bus(&mut self, raw: &raw::Bus) -> Bus {
+    pub(super) fn bus(&mut self, raw: &raw::Bus, grpc: &raw::Grpc) -> Bus {
         let prefix = raw.prefix.get_ref();
         let alien = |c: char| !c.is_ascii_alphanumeric() && !['.', '-', '_'].contains(&c);
         if prefix.is_empty() || prefix.len() > PREFIX_BYTES || prefix.contains(alien) {
@@ -83,15 +83,35 @@ impl Check {
             work_limit: self.number(&raw.work_limit, LIMIT),
             outcome_limit: self.number(&raw.outcome_limit, LIMIT),
             delivery_limit: self.number(&raw.delivery_limit, 1..=1000),
-            workers: self.accounts(&raw.workers, &raw.backend),
-            senders: self.accounts(&raw.senders, &raw.backend),
-            mailboxes: self.accounts(&raw.mailboxes, &raw.backend),
+            workers: self.workers(raw, grpc),
+            senders: self.over_broker(&raw.senders, &raw.backend),
+            mailboxes: self.over_broker(&raw.mailboxes, &raw.backend),
             intake_limit: self.number(&raw.intake_limit, LIMIT),
             intake_prefetch: self.number(&raw.intake_prefetch, 1..=10_000),
         }
     }
 
-    fn accounts(&mut self, lines: &Spanned<Vec<String>>, backend: &Spanned<String>) -> Accounts {
+    /// Workers reach a hub with a bus of its own over gRPC.
+    fn workers(&mut self, raw: &raw::Bus, grpc: &raw::Grpc) -> Accounts {
+        let workers = self.accounts(&raw.workers);
+        if !workers.is_empty() && raw.backend.get_ref() == "local" && grpc.listen.get_ref().is_empty() {
+            let text =
+                "needs grpc.listen, or bus.backend = \"rabbitmq\": nobody outside reaches this hub's bus";
+            self.refuse(&raw.workers, text);
+        }
+        workers
+    }
+
+    /// Accounts of a broker, where there is one.
+    fn over_broker(&mut self, lines: &Spanned<Vec<String>>, backend: &Spanned<String>) -> Accounts {
+        let accounts = self.accounts(lines);
+        if !accounts.is_empty() && backend.get_ref() == "local" {
+            self.refuse(lines, "needs bus.backend = \"rabbitmq\": nobody outside reaches a local bus");
+        }
+        accounts
+    }
+
+    fn accounts(&mut self, lines: &Spanned<Vec<String>>) -> Accounts {
         let mut accounts = Accounts::new();
         for line in lines.get_ref() {
             let (account, endpoints) = line.split_once(':').unwrap_or((line, ""));
@@ -104,9 +124,6 @@ impl Check {
             for endpoint in endpoints.split_whitespace() {
                 accounts.entry(endpoint.into()).or_default().insert(account.into());
             }
-        }
-        if !accounts.is_empty() && backend.get_ref() == "local" {
-            self.refuse(lines, "needs bus.backend = \"rabbitmq\": nobody outside reaches a local bus");
         }
         accounts
     }

@@ -58,7 +58,8 @@ impl Check {
                 queue_limit: self.number(&raw.store.queue_limit, QUEUE),
             },
             postgres: self.postgres(&raw.postgres),
-            bus: self.bus(&raw.bus),
+            bus: self.bus(&raw.bus, &raw.grpc),
+            worker: self.worker(&raw.worker),
             dispatch: Dispatch {
                 window_default: self.number(&raw.dispatch.window_default, WINDOW),
                 lease_margin_ms: self.number(&raw.dispatch.lease_margin_ms, 100..=HOUR_MS.cast_signed()),

@@ -11,6 +11,7 @@ mod layers;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::{
     io,
@@ -22,6 +23,7 @@ use super::{environment::Environment, fault::Faults, secret::SecretRef};
 use crate::domain::{delivery, retry};
 pub use bus::{Accounts, Bus, Carrier};
 use layers::{Layers, Source};
+pub use worker::Worker;
 
 /// The default file: documentation and defaults in one.
 pub const DEFAULTS: Defaults =
@@ -55,6 +57,8 @@ pub struct Settings {
     pub postgres: Postgres,
     /// The bus.
     pub bus: Bus,
+    /// A worker of its own.
+    pub worker: Worker,
     /// Handing work out.
     pub dispatch: Dispatch,
     /// Trying again.

@@ -70,6 +70,17 @@ sections! {
         intake_limit: i64,
         intake_prefetch: i64,
     }
+    Worker {
+        hubs: String,
+        token: String,
+        authority: String,
+        certificate: String,
+        key: String,
+        connect_timeout_ms: i64,
+        start_wait_ms: i64,
+        keepalive_ms: i64,
+        outcome_limit: i64,
+    }
     Dispatch { window_default: i64, lease_margin_ms: i64, idle_scan_ms: i64, claim_limit: i64 }
     Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }
     Breaker { failures: i64, pause_ms: i64 }
@@ -93,6 +104,7 @@ pub(super) struct Raw {
     pub(super) store: Store,
     pub(super) postgres: Postgres,
     pub(super) bus: Bus,
+    pub(super) worker: Worker,
     pub(super) dispatch: Dispatch,
     pub(super) retry: Retry,
     pub(super) breaker: Breaker,

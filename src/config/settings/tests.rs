@@ -108,7 +108,27 @@ fn faults_of_the_bus_are_named() {
     }
     let outside = faults("[bus]\nworkers = [\"w: a\"]", &[]);
     assert_eq!(outside.len(), 1, "{outside:?}");
-    assert!(outside[0].contains("needs bus.backend = \"rabbitmq\""), "{outside:?}");
+    assert!(outside[0].contains("needs grpc.listen, or bus.backend = \"rabbitmq\""), "{outside:?}");
+    let listens = "[bus]\nworkers = [\"w: a\"]\n[grpc]\nlisten = \"127.0.0.1:50051\"";
+    assert_eq!(load(listens, &[]).unwrap().bus.workers.len(), 1, "workers attach over gRPC");
+}
+
+#[test]
+fn a_worker_is_told_its_hubs_and_comes_with_all_of_a_certificate() {
+    let text = "[worker]\nhubs = \"https://a:1, https://b:2\"\ntoken = \"env:T\"\nauthority = \"ca.pem\"";
+    let worker = load(text, &[]).unwrap().worker;
+    assert_eq!(worker.hubs.iter().map(|hub| &**hub).collect::<Vec<_>>(), ["https://a:1", "https://b:2"]);
+    assert_eq!(worker.token.unwrap().to_string(), "env:T");
+    assert!(load("", &[]).unwrap().worker.token.is_none());
+    for (text, fault) in [
+        ("hubs = \"https://a:1\"", "worker.authority: is empty, but worker.hubs has an https address"),
+        ("certificate = \"c.pem\"", "worker.key: is empty, but worker.certificate is given"),
+        ("key = \"k.pem\"", "worker.certificate: is empty, but worker.key is given"),
+        ("certificate = \"c.pem\"\nkey = \"k.pem\"", "worker.authority: is empty, but worker.certificate"),
+    ] {
+        let found = faults(&format!("[worker]\n{text}"), &[]);
+        assert!(found.iter().any(|it| it.contains(fault)), "{text}: {found:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Who may send: tokens, kept hashed.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -62,8 +64,36 @@ pub struct NewToken {
 pub enum Scope {
     /// Speaks as one endpoint.
     Endpoint(EndpointId),
+    /// Works for the endpoints that `bus.workers` lists for this name.
+    Worker(Box<str>),
     /// Operates the hub.
     Operator,
+}
+
+/// What the name of a worker stands behind where one text says what a token opens. No endpoint has a colon in its
+/// name, so a hub of a version that knows no workers takes it for an endpoint that there is not, and opens nothing.
+const WORKER: &str = "worker:";
+
+impl Scope {
+    /// As one text, as stores keep it; none for an operator.
+    pub fn to_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Endpoint(endpoint) => Some(endpoint.as_str().into()),
+            Self::Worker(name) => Some(format!("{WORKER}{name}").into()),
+            Self::Operator => None,
+        }
+    }
+
+    /// What such a text says.
+    pub fn of_text(text: Option<String>) -> Self {
+        match text {
+            None => Self::Operator,
+            Some(text) => match text.strip_prefix(WORKER) {
+                Some(name) => Self::Worker(name.into()),
+                None => Self::Endpoint(text.into()),
+            },
+        }
+    }
 }
 
 /// A token without its secret.

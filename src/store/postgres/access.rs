@@ -66,14 +66,11 @@ impl Job for Add {
 
     async fn run(&self, session: &Session<'_>) -> Result<bool, Failure> {
         let Self { token, entry } = self;
-        let endpoint = match &token.scope {
-            Scope::Endpoint(endpoint) => Some(endpoint.as_str()),
-            Scope::Operator => None,
-        };
+        let scope = token.scope.to_text();
         let added = session
             .execute(
                 include_str!("sql/token_add.sql"),
-                &[&token.name, &token.hash.0.as_slice(), &endpoint, &Time(token.created_at)],
+                &[&token.name, &token.hash.0.as_slice(), &scope.as_deref(), &Time(token.created_at)],
             )
             .await?;
         note(session, added, entry).await
@@ -151,7 +148,7 @@ impl Job for Grants {
 }
 
 fn scope(row: &Row) -> Result<Scope, Failure> {
-    Ok(row.text_if("endpoint")?.map_or(Scope::Operator, Scope::Endpoint))
+    Ok(Scope::of_text(row.text_if("endpoint")?))
 }
 
 struct Publish {

@@ -15,15 +15,12 @@ impl Access for SqliteStore {
     async fn add_token(&self, token: NewToken, entry: NewEntry) -> Result<bool, Error> {
         self.writer
             .write(1, move |connection, _| {
-                let endpoint = match &token.scope {
-                    Scope::Endpoint(endpoint) => Some(endpoint.as_str()),
-                    Scope::Operator => None,
-                };
+                let scope = token.scope.to_text();
                 let added =
                     connection.prepare_cached(include_str!("sql/token_add.sql"))?.execute(params![
                         token.name,
                         token.hash.0.as_slice(),
-                        endpoint,
+                        scope.as_deref(),
                         Time(token.created_at)
                     ])?;
                 note(connection, added, &entry)
@@ -138,7 +135,7 @@ fn note(connection: &Connection, changed: usize, entry: &NewEntry) -> Result<boo
 }
 
 fn scope(row: &Row<'_>) -> rusqlite::Result<Scope> {
-    Ok(row.text_if("endpoint")?.map_or(Scope::Operator, Scope::Endpoint))
+    Ok(Scope::of_text(row.text_if("endpoint")?))
 }
 
 fn publish(

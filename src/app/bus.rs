@@ -45,9 +45,6 @@ pub(super) fn check(settings: &Settings, adapters: &Adapters) -> Result<(), Erro
         faults.push(format!("bus.senders: endpoint '{endpoint}' has no adapter that lets it send"));
     }
     let fetching = adapters.mailboxes();
-    for endpoint in settings.bus.workers.keys().filter(|endpoint| fetching.contains(endpoint)) {
-        faults.push(format!("bus.workers: endpoint '{endpoint}' has a mailbox, which the hub itself holds"));
-    }
     for endpoint in settings.bus.mailboxes.keys().filter(|endpoint| !fetching.contains(endpoint)) {
         faults.push(format!("bus.mailboxes: endpoint '{endpoint}' has no adapter with [outbound.mailbox]"));
     }

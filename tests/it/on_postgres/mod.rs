@@ -2,12 +2,14 @@
 //! share a database, and a database that is away, full or not to be trusted.
 
 mod disk;
+mod grpc;
 mod keys;
 mod outage;
 mod restore;
 mod sealing;
 mod tls;
 mod tokens;
+mod workers;
 
 use std::collections::BTreeMap;
 

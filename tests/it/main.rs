@@ -7,6 +7,7 @@ mod accepted_is_kept;
 mod amqp_intake;
 mod amqp_mailbox;
 mod at_least_once_with_an_id;
+mod attached;
 mod bad_input;
 mod bench;
 mod bounded;

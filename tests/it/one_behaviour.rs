@@ -37,7 +37,7 @@ const PORTS: [Port; 2] = [
     },
     Port {
         room: "bus",
-        backends: &["local", "rabbitmq"],
+        backends: &["grpc", "local", "rabbitmq"],
         suites: &["bus_bounds", "bus_close", "bus_outcomes", "bus_work"],
     },
 ];

@@ -20,6 +20,10 @@ fn tokens_are_made_listed_and_revoked_whether_or_not_the_hub_runs() {
 
     on(&hub, &["token", "new", "张三"]).says(&["令牌“张三”", "运维人员"]);
     on(&hub, &["token", "new", "b", "--endpoint", "nowhere"]).fails(1, &["接入系统“nowhere”未配置"]);
+    on(&hub, &["token", "new", "n", "--worker", "north"]).says(&["令牌“n”", "适配进程 north"]);
+    on(&hub, &["token", "new", "m", "--worker", "north", "--endpoint", "ankang-spj"])
+        .fails(2, &["--endpoint"]);
+    on(&hub, &["token", "list", "--lang", "en"]).says(&["worker north"]);
     on(&hub, &["token", "list"]).says(&["张三", "运维人员", "ankang-spj", "北京时间"]);
     on(&hub, &["token", "list", "--lang", "en"]).says(&["operator", "(+08:00)"]);
 

@@ -8,6 +8,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod bus_backend;
+pub(crate) mod bus_grpc_backend;
 
 /// Runs the functions named on every store.
 macro_rules! on_every_backend {
@@ -40,6 +41,16 @@ macro_rules! on_every_bus {
                 #[tokio::test]
                 async fn $name() {
                     let backend = crate::contract::bus_backend::Local::new();
+                    crate::contract::bus_backend::in_time(super::$name(&backend)).await;
+                }
+            )+
+        }
+
+        mod grpc {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let backend = crate::contract::bus_grpc_backend::Grpc::new();
                     crate::contract::bus_backend::in_time(super::$name(&backend)).await;
                 }
             )+

@@ -7,6 +7,7 @@ use crate::harness::sample::{at, digest, entry};
 
 on_every_backend!(
     a_token_is_granted_until_it_is_revoked,
+    a_token_opens_what_it_was_made_for,
     a_name_is_unique_among_live_tokens,
     revoking_what_is_not_live_changes_nothing,
     the_same_digest_has_the_same_version_and_a_new_one_the_next,
@@ -34,6 +35,16 @@ async fn a_token_is_granted_until_it_is_revoked(backend: &dyn Backend) {
     let told: Vec<_> = tokens.iter().map(|token| (token.name.as_str(), token.revoked_at)).collect();
     assert_eq!(told, [("health", Some(at(9))), ("ops", None)]);
     assert_eq!(store.unsealed_count().await.unwrap().0, 3);
+}
+
+async fn a_token_opens_what_it_was_made_for(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let scopes = [Scope::Endpoint("north".into()), Scope::Worker("north".into()), Scope::Operator];
+    for (name, scope) in ["a", "b", "c"].into_iter().zip(scopes.clone()) {
+        assert!(store.add_token(token(name, name, scope), entry("token.added")).await.unwrap());
+    }
+    let tokens = store.tokens().await.unwrap();
+    assert_eq!(tokens.into_iter().map(|token| token.scope).collect::<Vec<_>>(), scopes);
 }
 
 async fn a_name_is_unique_among_live_tokens(backend: &dyn Backend) {

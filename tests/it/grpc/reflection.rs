@@ -140,7 +140,7 @@ async fn a_client_that_knows_reflection_alone_submits_receives_and_reads_the_tra
     hub.start();
     let channel = channel(&address);
     let (services, pool) = learn(&channel).await;
-    for name in ["Intake", "Mailbox", "Operations", "Query"] {
+    for name in ["Intake", "Mailbox", "Operations", "Query", "Workers"] {
         assert!(services.contains(&format!("liandong.v1.{name}")), "{services:?}");
     }
     assert!(services.contains("grpc.health.v1.Health"));

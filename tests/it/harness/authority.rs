@@ -1,6 +1,6 @@
 //! An authority of one test's own, and the certificates that it signs.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 
 /// A certificate authority.
 pub(crate) struct Authority {
@@ -28,8 +28,18 @@ impl Authority {
 
     /// A certificate for a name or an address.
     pub(crate) fn signs(&self, name: &str) -> Signed {
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).unwrap())
+    }
+
+    /// A certificate that says who its holder is, as an alternative name (URI).
+    pub(crate) fn vouches(&self, uri: &str) -> Signed {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+        self.sign(&parameters)
+    }
+
+    fn sign(&self, parameters: &CertificateParams) -> Signed {
         let key = KeyPair::generate().unwrap();
-        let parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap().pem();
         Signed { certificate, key: key.serialize_pem() }
     }

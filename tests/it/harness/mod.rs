@@ -1,6 +1,7 @@
 //! What the tests share: a clock they set, samples of what is stored, short words for what is done to a
 //! store, the hub as a process, and the systems around it: one that sends, and departments that misbehave.
 
+pub(crate) mod apart;
 pub(crate) mod authority;
 pub(crate) mod books;
 pub(crate) mod broker;
@@ -17,5 +18,7 @@ pub(crate) mod publisher;
 pub(crate) mod rpc;
 pub(crate) mod sample;
 pub(crate) mod sender;
+pub(crate) mod stand;
 pub(crate) mod steps;
+pub(crate) mod stream;
 pub(crate) mod wire;

@@ -17,6 +17,7 @@ mod demo_data;
 mod dispatch;
 mod drains;
 mod failure_is_evidence_too;
+mod faults;
 mod grpc;
 mod harness;
 mod in_order;

@@ -77,6 +77,11 @@ pub(crate) async fn open(database: &str) -> i64 {
     run(database, sql).await[0].get(0)
 }
 
+/// Deliveries that are with workers, or on their way to them.
+pub(crate) async fn leased(database: &str) -> i64 {
+    run(database, "SELECT count(*) FROM open_delivery WHERE state = 'leased'").await[0].get(0)
+}
+
 /// Every delivery that has ended, and how.
 pub(crate) async fn ended(database: &str) -> BTreeSet<String> {
     let sql = "SELECT concat_ws(' ', delivery.id, final_state, ended_at, handed_over_at, lease, attempts) \
@@ -94,7 +99,19 @@ pub(crate) struct Attempts {
 }
 
 /// What must not be found in the store at the end; each gives a count.
-const WRONG: [(&str, &str); 5] = [
+const WRONG: [(&str, &str); 7] = [
+    (
+        "messages without what belongs to them: content, a delivery, their entry in the trail",
+        "SELECT count(*) FROM message_key LEFT JOIN message USING (number) WHERE message.number IS NULL \
+         OR NOT EXISTS (SELECT FROM delivery WHERE delivery.message = message_key.number) \
+         OR NOT EXISTS (SELECT FROM trail WHERE trail.message = message_key.id AND event = 'message.accepted')",
+    ),
+    (
+        "contents, deliveries and entries in the trail of messages that are not there",
+        "SELECT (SELECT count(*) FROM message WHERE number NOT IN (SELECT number FROM message_key)) \
+         + (SELECT count(*) FROM delivery WHERE message NOT IN (SELECT number FROM message_key)) \
+         + (SELECT count(*) FROM trail WHERE message NOT IN (SELECT id FROM message_key))",
+    ),
     (
         "deliveries that did not end as delivered",
         "SELECT count(*) FROM delivery LEFT JOIN delivery_end USING (number) \
@@ -130,6 +147,9 @@ pub(crate) async fn nothing_overwritten(database: &str, before: &BTreeSet<String
     assert!(changed.is_empty() && !before.is_empty(), "ended otherwise than they had: {changed:?}");
     let stored: i64 = run(database, "SELECT count(*) FROM message_key").await[0].get(0);
     assert_eq!(usize::try_from(stored), Ok(load.messages()), "messages in the store");
+    let sql = "SELECT count(*) FROM delivery WHERE endpoint IS NOT NULL";
+    let delivered: i64 = run(database, sql).await[0].get(0);
+    assert_eq!(usize::try_from(delivered), Ok(load.messages() + load.penalties()), "deliveries in the store");
     let count = async |condition: &str| -> i64 {
         let sql =
             format!("SELECT count(*) FROM attempt JOIN delivery_end ON number = delivery WHERE {condition}");

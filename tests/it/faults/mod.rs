@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     contract::backend::Postgres,
-    harness::{broker::Broker, load::parameter},
+    harness::{broker::Broker, hub::Hub, line::Line, load::parameter},
 };
 use stage::{Ground, Stage};
 
@@ -36,6 +36,20 @@ async fn on(broker: Arc<Broker>) -> Ground {
         broker: broker.url().to_owned(),
         held: vec![Box::new(place), Box::new(broker)],
     }
+}
+
+/// The same with the first hub's line to the broker in the test's hand.
+async fn behind_a_line(mut ground: Ground) -> (Ground, Line) {
+    let (_, place) = ground.broker.rsplit_once('@').unwrap();
+    let place = place.split('/').next().unwrap().to_owned();
+    let line = Line::to(place.clone()).await;
+    ground.first_broker = ground.broker.replace(&place, &line.address.to_string());
+    (ground, line)
+}
+
+/// Whether a hub has a connection to publish on.
+async fn publishes(hub: &Hub) -> bool {
+    hub.metric("liandong_bus_connected{connection=\"publish\"}").await == 1
 }
 
 /// How long a database lets nobody in.

@@ -13,6 +13,8 @@ pub(crate) struct Report {
     name: &'static str,
     messages: usize,
     deliveries: usize,
+    /// How many were accepted, and how much had arrived, when it struck.
+    pub(crate) struck: [usize; 2],
     seconds: f64,
     /// How long it took to hold all of it against receipts, store and seals.
     pub(crate) checking: f64,
@@ -35,6 +37,7 @@ impl Report {
             name,
             messages: load.messages(),
             deliveries: load.messages() + load.penalties(),
+            struck: [0; 2],
             seconds,
             checking: 0.0,
             repeats: Repeats::default(),
@@ -56,10 +59,10 @@ impl Report {
         let environment = Environment::of_process();
         let Some(path) = environment.get("LIANDONG_TEST_SOAK_LOG") else { return };
         let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        let Self { name, messages, deliveries, seconds, checking, .. } = self;
+        let Self { name, messages, deliveries, struck: [accepted, arrived], seconds, checking, .. } = self;
         let Self { repeats, unknown, late, told_later, unanswered, .. } = self;
         let row = format!(
-            "| {name} | {messages} | {deliveries} | {seconds:.1} | {checking:.1} | {} | {} | {unknown} | {late} | \
+            "| {name} | {messages} | {deliveries} | {accepted} | {arrived} | {seconds:.1} | {checking:.1} | {} | {} | {unknown} | {late} | \
              {told_later} | {unanswered} |\n",
             repeats.all, repeats.behind
         );

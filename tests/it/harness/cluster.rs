@@ -25,6 +25,13 @@ impl Cluster {
         fs::read_to_string(self.folder.path().join("cluster/url")).unwrap().trim().to_owned()
     }
 
+    /// What a node calls itself.
+    pub(crate) fn name(&self, node: usize) -> String {
+        let url = self.url();
+        let (_, place) = url.split(' ').nth(node - 1).unwrap().rsplit_once(':').unwrap();
+        format!("liandong-{}@localhost", place.split('/').next().unwrap())
+    }
+
     /// Starts or kills one of its nodes, the first of which is 1; or asks it something.
     pub(crate) fn control(&self, node: usize, what: &[&str]) -> String {
         let output = self.command().arg(node.to_string()).args(what).output().unwrap();

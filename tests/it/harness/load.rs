@@ -54,12 +54,13 @@ pub(crate) struct Load {
     accepted: AtomicUsize,
     later: AtomicUsize,
     unanswered: AtomicUsize,
-    second_half: watch::Sender<bool>,
+    /// Rounds that may be handed in.
+    rounds: watch::Sender<usize>,
 }
 
 impl Load {
-    /// Of `LIANDONG_TEST_MESSAGES` messages, by a bureau and an enforcement that know these hubs. The second half
-    /// waits until it is let on.
+    /// Of `LIANDONG_TEST_MESSAGES` messages, by a bureau and an enforcement that know these hubs, as many
+    /// rounds as are let on.
     pub(crate) fn new(bureau: Vec<Sender>, enforcement: Vec<Sender>) -> Arc<Self> {
         let messages = parameter("LIANDONG_TEST_MESSAGES", MESSAGES);
         assert!(
@@ -74,7 +75,7 @@ impl Load {
             accepted: AtomicUsize::new(0),
             later: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
-            second_half: watch::Sender::new(false),
+            rounds: watch::Sender::new(0),
         })
     }
 
@@ -93,7 +94,7 @@ impl Load {
         Duration::from_mins(1) + Duration::from_millis(20) * u32::try_from(self.messages()).unwrap()
     }
 
-    /// Hands everything in.
+    /// Hands everything in that is let on.
     pub(crate) fn begin(self: &Arc<Self>) -> JoinHandle<()> {
         let load = Arc::clone(self);
         #[expect(clippy::disallowed_methods, reason = "parties of their own, whose end the test waits for")]
@@ -102,9 +103,9 @@ impl Load {
         })
     }
 
-    /// Lets the second half on.
-    pub(crate) fn go_on(&self) {
-        self.second_half.send_replace(true);
+    /// Lets it go as far as this round.
+    pub(crate) fn let_on(&self, rounds: usize) {
+        self.rounds.send_replace(rounds);
     }
 
     /// Messages whose receipt is in the sender's hand.
@@ -150,9 +151,7 @@ impl Load {
     async fn send(&self, system: usize) {
         let licences: Vec<_> = (system..self.licences).step_by(SYSTEMS).collect();
         for round in 0..ROUNDS {
-            if round == ROUNDS / 2 {
-                self.second_half.subscribe().wait_for(|open| *open).await.unwrap();
-            }
+            self.rounds.subscribe().wait_for(|rounds| round < *rounds).await.unwrap();
             for licences in licences.chunks(BATCH) {
                 let batch = licences.iter().map(|licence| (key(*licence, round), message(*licence, round)));
                 self.hand_in(self.systems_of(round), system, batch.collect()).await;

@@ -31,9 +31,19 @@ impl Worker {
     }
 
     /// Stops it by SIGTERM and gives its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Sends it SIGTERM and does not wait.
+    pub(crate) fn terminate(&self) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.0.wait().unwrap().code()
     }
 }

@@ -7,7 +7,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench audit protolock tools
+.PHONY: help demo test soak bench audit protolock tools
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: tools ## Check formatting and lints, run every test
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	deploy/services/run $(CARGO) test --locked
+
+soak: ## Kill and hang what can be, ten rounds of 20,000 messages a fault (ROUNDS, MESSAGES); adds to docs/soak
+	CARGO="$(CARGO)" tests/soak
 
 bench: ## Measure the hub against the limits of this machine
 	$(CARGO) build --release --locked

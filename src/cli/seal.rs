@@ -4,6 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, Subcommand};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Call, Error, language::Language, progress::Progress};
 use crate::{
@@ -20,12 +21,14 @@ use crate::{
     },
     port::{
         clock::SystemClock,
-        store::{Archived, Store},
+        store::{Archived, SealedEntry, Store},
     },
 };
 
 /// Entries read at a time.
 const PAGE: usize = 5_000;
+/// Entries whose rows are asked for at once: most of the time is spent on the way to a store and back.
+const AT_ONCE: usize = 8;
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -139,11 +142,16 @@ async fn contradicted(
         let entries = store.sealed(position, PAGE).await?;
         let Some(last) = entries.last() else { break };
         position = last.position + 1;
-        for entry in &entries {
-            if let Some(found) = audit::contradiction(store, &entry.body, until).await? {
-                return Ok(Some(found));
+        let hold = async |entry: &SealedEntry| {
+            let found = audit::contradiction(store, &entry.body, until).await;
+            found.map(|found| (entry.position, found))
+        };
+        let mut held = stream::iter(&entries).map(hold).buffered(AT_ONCE);
+        while let Some((position, found)) = held.try_next().await? {
+            if found.is_some() {
+                return Ok(found);
             }
-            done(entry.position);
+            done(position);
         }
     }
     Ok(None)

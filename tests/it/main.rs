@@ -18,6 +18,7 @@ mod demo_data;
 mod dispatch;
 mod drains;
 mod failure_is_evidence_too;
+mod faults;
 mod grpc;
 mod harness;
 mod in_order;

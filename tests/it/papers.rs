@@ -62,6 +62,19 @@ fn every_link_of_a_paper_leads_somewhere() {
 }
 
 #[test]
+fn every_test_that_a_trap_names_is_there() {
+    let table = paper("docs/traps.md");
+    let code: Vec<_> = table.split('`').skip(1).step_by(2).collect();
+    let tests: Vec<_> = code.windows(2).filter(|pair| pair[0].contains('/')).collect();
+    let rows = table.lines().filter(|line| line.starts_with("| ")).count() - 1;
+    assert!(rows >= 14 && tests.len() >= rows, "{} tests in {rows} rows", tests.len());
+    for pair in tests {
+        let (file, name) = (paper(pair[0]), format!("fn {}()", pair[1]));
+        assert!(file.contains(&name), "{} has no {name}", pair[0]);
+    }
+}
+
+#[test]
 fn every_kind_stands_in_the_table_of_kinds() {
     let table = paper("docs/kinds.md");
     for kind in Kind::all() {

@@ -1,10 +1,6 @@
 //! Workers of their own, attached by RabbitMQ: they have no store, and outlive hub and broker.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::json;
@@ -12,46 +8,10 @@ use serde_json::json;
 use crate::harness::{
     broker::Broker,
     department::{Arrival, Behaviour, Department},
-    hub::{Hub, eventually, free_address},
+    hub::{Hub, eventually},
     sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
+    worker::Worker,
 };
-
-/// A worker as its user runs it.
-struct Worker(Child);
-
-impl Worker {
-    /// Starts one beside a hub, with the hub's adapters and no store.
-    fn start(hub: &Hub) -> Self {
-        let mut command = hub.command(&["worker", "--attach", "amqp"]);
-        command.env("LIANDONG__ADMIN__LISTEN", free_address());
-        command.env("LIANDONG__PATHS__DATA", "/nonexistent");
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("hanbin-scjg"), "the worker did not start: {line:?}");
-        Self(child)
-    }
-
-    /// kill -9.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Stops it by SIGTERM and gives its exit code.
-    fn stop(mut self) -> Option<i32> {
-        let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        self.0.wait().unwrap().code()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 struct Stage {
     broker: Broker,

@@ -98,13 +98,17 @@ impl Hand {
         }
     }
 
-    /// Acknowledges all that is finished with. One that cannot be acknowledged comes again.
+    /// Acknowledges all that is finished with. One that cannot be acknowledged comes again. Nobody waits for another
+    /// who does so already, since that may be a call that its owner does not go on with meanwhile: whoever has the
+    /// turn takes along what the others leave.
     pub(super) async fn acknowledge(&self, limit: Duration) {
-        let _turn = self.turn.lock().await;
-        while let Some((acker, multiple, count)) = self.next_word() {
-            let word = acker.ack(BasicAckOptions { multiple });
-            if !matches!(tokio::time::timeout(limit, word).await, Ok(Ok(true))) {
-                counter!(BUS_UNACKNOWLEDGED).increment(count);
+        while !self.lock().done.is_empty() {
+            let Ok(_turn) = self.turn.try_lock() else { return };
+            while let Some((acker, multiple, count)) = self.next_word() {
+                let word = acker.ack(BasicAckOptions { multiple });
+                if !matches!(tokio::time::timeout(limit, word).await, Ok(Ok(true))) {
+                    counter!(BUS_UNACKNOWLEDGED).increment(count);
+                }
             }
         }
     }
@@ -132,5 +136,30 @@ impl Hand {
 
     fn lock(&self) -> MutexGuard<'_, Copies> {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::id::DeliveryId, port::bus::LeaseToken};
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn who_acknowledges_waits_for_no_call_that_nobody_goes_on_with() {
+        let hand = Hand::default();
+        let delivery: DeliveryId = "01956000-0000-7000-8000-000000000001".parse().unwrap();
+        let key = (delivery, LeaseToken::FIRST);
+        let copy = Delivery::mock(1, "".into(), "".into(), false, Vec::new());
+        assert_eq!(hand.admit(key, &copy), Admission::Work);
+        // A report in the midst of its acknowledgement, while its owner drops another copy.
+        let turn = hand.turn.lock().await;
+        hand.finish(&[key]);
+        let dropped = tokio::time::timeout(LIMIT, hand.acknowledge(LIMIT)).await;
+        dropped.expect("it waits for the other");
+        drop(turn);
+        hand.acknowledge(LIMIT).await;
+        assert!(hand.lock().done.is_empty(), "what was left is taken along");
     }
 }

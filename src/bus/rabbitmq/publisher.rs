@@ -4,6 +4,10 @@
 //! go out one after the other, each piece under an id of its own, and the returned ids of a batch are
 //! counted together once all of it is confirmed. An ack and no return is the only success. A batch that is
 //! not confirmed in time ends the connection: nothing of it may go out later unnoticed.
+//!
+//! A channel that was told no is not asked for long. A RabbitMQ asks for a queue's leader when a channel first
+//! publishes to it; one that is then told of a node that is gone refuses everything for that queue until the
+//! node is back, though the others have a new leader and there is room.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -34,6 +38,9 @@ const BATCH: usize = 1_000;
 const MESSAGE_BYTES: usize = 256 * 1024;
 /// Persistent.
 const PERSISTENT: u8 = 2;
+/// A channel on which something was refused is replaced once it is so old: where a queue is full, this bounds how
+/// many channels are opened for it.
+const REFUSED_LIFE: Duration = Duration::from_secs(1);
 
 /// One broker message to be.
 #[derive(Debug)]
@@ -160,7 +167,16 @@ pub(super) struct Owner {
     care: Care,
     requests: mpsc::Receiver<Request>,
     ready: watch::Sender<bool>,
-    channel: Option<(Channel, Arc<Live>)>,
+    open: Option<Open>,
+}
+
+/// A channel in use.
+#[derive(Debug)]
+struct Open {
+    channel: Channel,
+    /// The connection it is on.
+    live: Arc<Live>,
+    since: Instant,
 }
 
 /// How parcels become broker messages.
@@ -199,7 +215,7 @@ impl Owner {
         let (ready, seen) = watch::channel(false);
         let user = short(options.nodes.user());
         let timeout = options.publish_timeout;
-        let owner = Self { link, exchange, user, timeout, packing, care, requests, ready, channel: None };
+        let owner = Self { link, exchange, user, timeout, packing, care, requests, ready, open: None };
         (owner, Publisher { requests: sender, ready: seen })
     }
 
@@ -277,28 +293,37 @@ impl Owner {
         if let Err(why) = self.stand().await {
             return not_sent(parcels.len(), &why);
         }
-        let Some((channel, live)) = self.channel.take() else {
+        let Some(open) = self.open.take() else {
             return not_sent(parcels.len(), "no channel");
         };
         let began = Instant::now();
-        let fates = self.send_all(&channel, parcels, began + self.timeout).await;
+        let fates = self.send_all(&open.channel, parcels, began + self.timeout).await;
         histogram!(BUS_CONFIRM_DURATION, "to" => self.to()).record(began.elapsed());
         let is_settled = |fate: &Fate| matches!(fate, Fate::Taken | Fate::Nacked | Fate::Returned);
         let is_gone = self.care == Care::Strict && fates.contains(&Fate::Returned);
+        let is_refused = fates.contains(&Fate::Nacked) && open.since.elapsed() >= REFUSED_LIFE;
         if fates.iter().all(is_settled) && !is_gone {
-            self.channel = Some((channel, live));
-        } else if self.care == Care::Lenient {
-            // The next batch opens another.
-            let closing = channel.close(200, "given up".into());
-            if tokio::time::timeout(self.timeout, closing).await.is_err() {
-                live.cut();
+            if is_refused {
+                self.close(open).await;
+            } else {
+                self.open = Some(open);
             }
+        } else if self.care == Care::Lenient {
+            self.close(open).await;
         } else {
             // What is unknown must not go out later; and where a queue is gone, a new connection declares it.
             self.ready.send_replace(false);
-            live.cut();
+            open.live.cut();
         }
         fates
+    }
+
+    /// Closes a channel; the next batch opens another. One that the broker has closed already needs no more.
+    async fn close(&self, open: Open) {
+        let closing = open.channel.close(200, "given up".into());
+        if tokio::time::timeout(self.timeout, closing).await.is_err() {
+            open.live.cut();
+        }
     }
 
     /// Sends all of it in order, then waits for all confirms.
@@ -367,28 +392,27 @@ impl Owner {
     /// A channel in order on the connection of now, or why there is none.
     async fn stand(&mut self) -> Result<(), Box<str>> {
         let Some(live) = self.link.now() else {
-            self.channel = None;
+            self.open = None;
             return Err("the broker is not connected".into());
         };
         if let Some(reason) = self.link.blocked() {
             return Err(format!("the broker blocks publishing: {reason}").into());
         }
-        let is_good =
-            |(channel, on): &(Channel, Arc<Live>)| Arc::ptr_eq(on, &live) && channel.status().connected();
-        if self.channel.as_ref().is_some_and(is_good) {
+        let is_good = |open: &Open| Arc::ptr_eq(&open.live, &live) && open.channel.status().connected();
+        if self.open.as_ref().is_some_and(is_good) {
             return Ok(());
         }
-        self.channel = None;
+        self.open = None;
         let mut link = self.link.clone();
         let opening = async {
             tokio::select! {
-                opened = tokio::time::timeout(self.timeout, self.open(&live)) => Some(opened),
+                opened = tokio::time::timeout(self.timeout, self.channel(&live)) => Some(opened),
                 () = blocked(&mut link) => None,
             }
         };
         match opening.await {
             Some(Ok(Ok(channel))) => {
-                self.channel = Some((channel, live));
+                self.open = Some(Open { channel, live, since: Instant::now() });
                 self.ready.send_replace(true);
                 Ok(())
             }
@@ -405,7 +429,7 @@ impl Owner {
     }
 
     /// A channel with confirms, over which one message went that no queue gets.
-    async fn open(&self, live: &Live) -> lapin::Result<Channel> {
+    async fn channel(&self, live: &Live) -> lapin::Result<Channel> {
         let channel = live.connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let options = BasicPublishOptions::default();

@@ -1,6 +1,10 @@
 //! Work: in order for an endpoint, whole, once, to whoever of its workers asks first.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use super::bus_backend::{BusBackend, gather, ids, next, outcome, places, take, work, works};
 
@@ -13,6 +17,7 @@ on_every_bus!(
     giving_up_waiting_loses_nothing,
     waits_given_up_at_any_moment_lose_nothing,
     work_reported_or_dismissed_does_not_come_again,
+    dropping_a_copy_waits_for_no_report_that_nobody_goes_on_with,
 );
 
 async fn a_bus_in_order_is_ready_and_an_endpoint_served_here_has_workers(backend: &dyn BusBackend) {
@@ -134,4 +139,27 @@ async fn work_reported_or_dismissed_does_not_come_again(backend: &dyn BusBackend
     drop(source);
     bus.close().await;
     assert_eq!(bus.work(&"health".into()).await.unwrap().next().await, None);
+}
+
+async fn dropping_a_copy_waits_for_no_report_that_nobody_goes_on_with(backend: &dyn BusBackend) {
+    const PAIRS: u32 = 200;
+    let bus = backend.open(&[("health", 1000)]).await;
+    assert!(bus.send_work(works("health", 0..u64::from(2 * PAIRS))).await.is_empty());
+    let mut source = bus.work(&"health".into()).await.unwrap();
+    for pair in 0..PAIRS {
+        let (first, second) = (next(&mut source).await, next(&mut source).await);
+        let mut report = Box::pin(bus.send_outcomes(vec![outcome(first)]));
+        // It stands at another point each time.
+        let (begun, moment) = (Instant::now(), Duration::from_micros(40) * pair);
+        let mut reported = Poll::Pending;
+        while reported.is_pending() && begun.elapsed() < moment {
+            reported = futures::poll!(&mut report);
+            tokio::task::yield_now().await;
+        }
+        source.dismiss(second).await;
+        match reported {
+            Poll::Ready(reported) => reported.unwrap(),
+            Poll::Pending => report.await.unwrap(),
+        }
+    }
 }

@@ -209,7 +209,10 @@ impl Watch {
 
 const KEYS: usize = 4;
 const ENDPOINTS: [&str; 2] = ["health", "culture"];
+const SENDERS: usize = 4;
 const MESSAGES: usize = 120;
+/// What becomes of them.
+const ALL_DELIVERIES: usize = SENDERS * MESSAGES * ENDPOINTS.len();
 
 /// Hands messages in, two a batch, into few lanes.
 async fn hand_in(hub: &PostgresStore, sender: usize) {
@@ -271,14 +274,13 @@ async fn left(hub: &PostgresStore) -> Vec<(String, Transport, u64)> {
     open.map(|row| (row.key.business_key.to_string(), row.state, row.lane_sequence)).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn lanes_stay_in_order_and_none_is_stuck_when_hubs_accept_and_settle_at_once() {
-    let place = Postgres::new();
-    let hubs = hubs(&place).await;
+/// Hands everything in and carries it out at two hubs, `beside` something else; all of it ends, in order.
+async fn carried_out(place: &Postgres, beside: impl AsyncFnOnce(&Mutex<Watch>)) {
+    let hubs = hubs(place).await;
     let (watch, end) = (Mutex::new(Watch::default()), AtomicBool::new(false));
     let workers = futures::future::join_all((0..4).map(|worker| carry_out(&hubs[worker % 2], &watch, &end)));
     let senders = async {
-        futures::future::join_all((0..4).map(|sender| hand_in(&hubs[sender % 2], sender))).await;
+        futures::future::join_all((0..SENDERS).map(|sender| hand_in(&hubs[sender % 2], sender))).await;
         let finished = async {
             while !left(&hubs[0]).await.is_empty() {
                 tokio::task::yield_now().await;
@@ -288,7 +290,7 @@ async fn lanes_stay_in_order_and_none_is_stuck_when_hubs_accept_and_settle_at_on
         drop(tokio::time::timeout(std::time::Duration::from_mins(1), finished).await);
         end.store(true, Ordering::Relaxed);
     };
-    futures::future::join(senders, workers).await;
+    tokio::join!(senders, workers, beside(&watch));
 
     let left = left(&hubs[0]).await;
     assert!(left.is_empty(), "{:?}, and yet these are not final: {left:?}", hubs[0].waiting(at(5)).await);
@@ -296,6 +298,34 @@ async fn lanes_stay_in_order_and_none_is_stuck_when_hubs_accept_and_settle_at_on
         assert!(done.is_sorted_by(|before, after| before < after), "{lane:?}: {done:?}");
     }
     let counted: u64 = hubs[1].counts().await.unwrap().iter().map(|row| row.deliveries).sum();
-    assert_eq!(counted, (4 * MESSAGES * ENDPOINTS.len()) as u64);
+    assert_eq!(counted, ALL_DELIVERIES as u64);
     assert!(hubs[0].expired(at(999), 10).await.unwrap().is_empty(), "every lease was settled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn lanes_stay_in_order_and_none_is_stuck_when_hubs_accept_and_settle_at_once() {
+    carried_out(&Postgres::new(), async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hubs_go_on_while_a_later_version_adds_to_every_table() {
+    let place = Postgres::new();
+    let widen = async |watch: &Mutex<Watch>| {
+        let done = || watch.lock().unwrap().done.values().map(Vec::len).sum::<usize>();
+        while done() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let database = place.database().await;
+        let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+                      AND relkind IN ('r', 'p') AND NOT relispartition";
+        let tables = database.run(tables).await;
+        assert!(tables.len() > 10, "{tables:?}");
+        for table in tables {
+            let table: String = table.get(0);
+            let sql = format!("ALTER TABLE {table} ADD COLUMN later text NOT NULL DEFAULT 'later'; SELECT 1");
+            database.run(&sql).await;
+        }
+        assert!(done() < ALL_DELIVERIES, "it was all done before");
+    };
+    carried_out(&place, widen).await;
 }

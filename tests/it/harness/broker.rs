@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
 use liandong::{
     bus::rabbitmq::{IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
     config::environment::Environment,
@@ -140,6 +144,17 @@ impl Broker {
         }
     }
 
+    /// Has the broker believe that the leader of a queue is on this node, until it looks again.
+    pub(crate) async fn place_leader(&self, queue: &str, node: &str) {
+        let program = format!(
+            "rabbit_misc:execute_mnesia_transaction(fun () -> rabbit_amqqueue:update( \
+             rabbit_misc:r(<<\"{}\">>, queue, <<\"{queue}\">>), \
+             fun (Q) -> amqqueue:set_pid(Q, {{element(1, amqqueue:get_pid(Q)), {node}}}) end) end).",
+            self.host
+        );
+        self.ctl(&["eval", &program]).await;
+    }
+
     /// Stops, starts, kills or restarts the broker.
     pub(crate) async fn operate(&self, what: &str) {
         operate(&[what]).await;
@@ -170,6 +185,40 @@ impl Own {
             .await
             .unwrap()
             .message_count()
+    }
+
+    /// A queue that has no room and says so.
+    pub(crate) async fn full_queue(&self) -> String {
+        let name = "full".to_owned();
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+        arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(0));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(name.as_str().into(), options, arguments).await.unwrap();
+        self.channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        // It notices when it has taken what is too much.
+        loop {
+            let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+            let sent =
+                self.channel.basic_publish("".into(), name.as_str().into(), options, b"{}", properties);
+            if let Confirmation::Nack(_) = sent.await.unwrap().await.unwrap() {
+                return name;
+            }
+        }
+    }
+
+    /// Binds a queue to an exchange by a key.
+    pub(crate) async fn bind(&self, queue: &str, (exchange, key): (&str, &str)) {
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        let bound = self.channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none);
+        bound.await.unwrap();
+    }
+
+    /// Takes a binding away.
+    pub(crate) async fn unbind(&self, queue: &str, (exchange, key): (&str, &str)) {
+        let none = FieldTable::default();
+        self.channel.queue_unbind(queue.into(), exchange.into(), key.into(), none).await.unwrap();
     }
 
     /// Waits until so many messages are in a queue.

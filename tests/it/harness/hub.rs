@@ -364,6 +364,18 @@ pub(crate) async fn wait_until(limit: Duration, mut holds: impl FnMut() -> bool)
     holds()
 }
 
+/// The same with something that has to be asked for.
+pub(crate) async fn wait_until_told(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        if holds().await {
+            return true;
+        }
+        tokio::time::sleep(STEP).await;
+    }
+    holds().await
+}
+
 /// Waits until `holds`; fails with `what` was waited for.
 pub(crate) async fn eventually(what: &str, holds: impl FnMut() -> bool) {
     assert!(wait_until(PATIENCE, holds).await, "waited in vain: {what}");

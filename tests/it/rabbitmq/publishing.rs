@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use lapin::types::FieldTable;
 use liandong::{
     bus::rabbitmq::Nodes,
     port::bus::{Bus as _, Error},
@@ -12,6 +11,7 @@ use crate::{
     contract::bus_backend::{gather, ids, next, outcome, work, works},
     harness::{
         broker::{Broker, End},
+        hub::{PATIENCE, wait_until_told},
         line::{Line, Passes},
     },
 };
@@ -54,13 +54,7 @@ async fn what_no_queue_takes_is_told_apart_inside_a_batch() {
     let broker = Broker::new().await;
     let end = broker.open(broker.options(&[("a", 1000), ("b", 1000)])).await;
     let own = broker.channel().await;
-    let unbound = own.channel.queue_unbind(
-        "liandong.work.b".into(),
-        "liandong.work".into(),
-        "b".into(),
-        FieldTable::default(),
-    );
-    unbound.await.unwrap();
+    own.unbind("liandong.work.b", ("liandong.work", "b")).await;
     let (a, b) = (works("a", 0..300), works("b", 0..100));
     let mut batch = Vec::new();
     for (index, piece) in a.iter().enumerate() {
@@ -81,6 +75,28 @@ async fn what_no_queue_takes_is_told_apart_inside_a_batch() {
         end.bus.ready().await;
     }
     own.until_count("liandong.work.b", 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_whose_leader_was_elsewhere_when_a_channel_first_published_takes_work_again() {
+    let broker = Broker::new().await;
+    // What a channel finds that publishes for the first time just when the node of the leader is lost. The broker
+    // puts it right every few seconds: until one has found it.
+    let mut queued = 0;
+    let end = loop {
+        let end = broker.open(broker.options(&[("a", 1000)])).await;
+        broker.place_leader("liandong.work.a", "gone@localhost").await;
+        let piece = work("a", 0);
+        let back = end.bus.send_work(vec![piece.clone()]).await;
+        if !back.is_empty() {
+            assert_eq!(back, [(Error::Full { endpoint: "a".into(), limit: 1000 }, piece)]);
+            break end;
+        }
+        queued += 1;
+    };
+    let taken = async || end.bus.send_work(vec![work("a", 1)]).await.is_empty();
+    assert!(wait_until_told(PATIENCE, taken).await, "a queue with room for it never takes work again");
+    broker.channel().await.until_count("liandong.work.a", queued + 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,7 +152,8 @@ mod tests {
         let delivery: DeliveryId = "01956000-0000-7000-8000-000000000001".parse().unwrap();
         let key = (delivery, LeaseToken::FIRST);
         let copy = Delivery::mock(1, "".into(), "".into(), false, Vec::new());
-        assert_eq!(hand.admit(key, &copy), Admission::Work);
+        let slip: Slip = serde_json::from_str(r#"{"record":{},"seal":""}"#).unwrap();
+        assert_eq!(hand.admit(key, slip, &copy), Admission::Work);
         // A report in the midst of its acknowledgement, while its owner drops another copy.
         let turn = hand.turn.lock().await;
         hand.finish(&[key]);

@@ -273,7 +273,7 @@ async fn receipts_prove_themselves_to_whoever_has_the_public_key() {
     let events: Vec<_> = (0..60)
         .map(|number| {
             json!({ "specversion": "1.0", "id": "1", "source": "test", "type": "liandong.approval.result",
-                "data": result(&format!("K-{number}"), "L") })
+                "data": result(&format!("K-{number}"), &format!("L-{number}")) })
         })
         .collect();
     let media = "application/cloudevents-batch+json";

@@ -9,7 +9,6 @@ use super::{
     Answer,
     forms::{Entry, Promised, Routed, Statement},
     prepare::Prepared,
-    unavailable,
 };
 use crate::{
     domain::{
@@ -55,28 +54,6 @@ impl Clerk {
             Refusal::new(Code::Unavailable, "the hub cannot sign receipts now; nothing was changed")
         })?;
         Ok(made.into_iter().zip(receipts).map(|(made, receipt)| made.acceptance(receipt, now)).collect())
-    }
-
-    /// Accepts a lone message in the caller's thread, if the store has a turn to give; else it comes back.
-    ///
-    /// Nothing here awaits: a sender that goes away cannot leave a message behind whose systems are not told.
-    pub(super) fn accept_at_once(&self, prepared: Box<Prepared>) -> Result<Answer, Box<Prepared>> {
-        let Some(turn) = self.store.turn() else { return Err(prepared) };
-        let now = self.clock.now();
-        let acceptance = match self.draw_up(vec![*prepared], now) {
-            Ok(acceptances) => acceptances.into_iter().next(),
-            Err(refusal) => return Ok(Answer::Refused(refusal)),
-        };
-        Ok(match acceptance {
-            Some(acceptance) => {
-                let said = Said::of(&acceptance);
-                match turn.accept(acceptance, now) {
-                    Ok(verdict) => self.answer(verdict, said),
-                    Err(error) => Answer::Refused(unavailable(&error)),
-                }
-            }
-            None => Answer::Refused(super::closing()),
-        })
     }
 
     /// What a sender hears; systems with something to receive are told as well.

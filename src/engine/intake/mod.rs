@@ -1,9 +1,7 @@
 //! Intake: from a submission to a durable acceptance and its receipt (promises 1 to 3).
 //!
 //! Parsing, history and routing run in the caller's task, so that senders share the cores; one committer
-//! collects what is prepared, without waiting for more, signs once and commits once. A lone message, while
-//! nothing else is being written, goes to the disk in its caller's task too: each hand-over would cost it
-//! the waking of a thread.
+//! collects what is prepared, without waiting for more, signs once and commits once.
 
 mod clerk;
 mod commit;
@@ -112,14 +110,13 @@ pub fn open(parts: Parts) -> (Reception, Committer) {
 impl Intake for Reception {
     async fn submit(&self, submissions: Vec<Submission>) -> Vec<Result<Accepted, Refusal>> {
         let begun = Instant::now();
-        let company = if submissions.len() == 1 { Company::Alone } else { Company::Others };
         let mut results = Vec::with_capacity(submissions.len());
         for _ in &submissions {
             results.push(None);
         }
         let mut line = Line::default();
         for (index, submission) in submissions.into_iter().enumerate() {
-            match self.enqueue(&submission, company, &mut line, &mut results).await {
+            match self.enqueue(&submission, &mut line, &mut results).await {
                 Ok(Queued { key, order_key, receiver }) => {
                     line.waiting.push(Waiting { index, submission, key, order_key, receiver });
                 }
@@ -189,13 +186,6 @@ struct Queued {
     receiver: oneshot::Receiver<Answer>,
 }
 
-/// Whether a message came in with others.
-#[derive(Clone, Copy)]
-enum Company {
-    Alone,
-    Others,
-}
-
 type Results = [Option<Result<Accepted, Refusal>>];
 
 impl Reception {
@@ -205,7 +195,6 @@ impl Reception {
     async fn enqueue(
         &self,
         submission: &Submission,
-        company: Company,
         line: &mut Line,
         results: &mut Results,
     ) -> Result<Queued, (Option<OrderKey>, Stop)> {
@@ -222,25 +211,10 @@ impl Reception {
             prepared = self.preparer.prepare(submission, now).await.map_err(early)?;
         }
         let (key, order_key) = (prepared.message.key.clone(), prepared.decision.order_key.clone());
-        let queued = line.check(Some(&order_key)).and_then(|()| match company {
-            Company::Alone => self.at_once(prepared),
-            Company::Others => self.queue(prepared),
-        });
+        let queued = line.check(Some(&order_key)).and_then(|()| self.queue(prepared));
         match queued {
             Ok(receiver) => Ok(Queued { key, order_key, receiver }),
             Err(refusal) => Err((Some(order_key), refusal.into())),
-        }
-    }
-
-    /// Accepts it here and now if the store is free, else queues it.
-    fn at_once(&self, prepared: Prepared) -> Result<oneshot::Receiver<Answer>, Refusal> {
-        match self.clerk.accept_at_once(Box::new(prepared)) {
-            Ok(answer) => {
-                let (reply, receiver) = oneshot::channel();
-                drop(reply.send(answer));
-                Ok(receiver)
-            }
-            Err(prepared) => self.queue(*prepared),
         }
     }
 

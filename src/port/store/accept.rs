@@ -26,21 +26,6 @@ use crate::domain::{
 pub trait Accept {
     /// Accepts each on its own, in one transaction.
     async fn accept(&self, acceptances: Vec<Acceptance>, now: Timestamp) -> Result<Vec<Verdict>, Error>;
-
-    /// A turn at writing in the caller's own thread, when nobody else writes or waits to; none where a store
-    /// has no such thing. Others wait while it is held, so it is not held across an await.
-    fn turn(&self) -> Option<Box<dyn Turn + '_>> {
-        None
-    }
-}
-
-/// Accepts one message as [`Accept::accept`] does, in the caller's thread, which it blocks.
-pub trait Turn {
-    /// The verdict, once it is durable.
-    ///
-    /// # Errors
-    /// Those of [`Accept::accept`].
-    fn accept(self: Box<Self>, acceptance: Acceptance, now: Timestamp) -> Result<Verdict, Error>;
 }
 
 /// Everything one message brings.

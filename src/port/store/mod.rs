@@ -14,7 +14,7 @@ mod trail;
 
 use std::{fmt, sync::Arc};
 
-pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Turn, Verdict};
+pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Verdict};
 pub use access::{Access, Grant, NewToken, Scope, Token};
 pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,

@@ -11,10 +11,10 @@ use super::{
     effect,
     error::why_unfit,
     history, insert,
-    writer::{self, Care},
+    writer::Care,
 };
 use crate::{
-    port::store::{Accept, Acceptance, Effect, Error, Turn, Verdict},
+    port::store::{Accept, Acceptance, Effect, Error, Verdict},
     store::{
         change::{Tally, effect::Applied},
         verdict,
@@ -29,18 +29,6 @@ impl Accept for SqliteStore {
                 all(connection, &acceptances, now, care)
             })
             .await
-    }
-
-    fn turn(&self) -> Option<Box<dyn Turn + '_>> {
-        self.writer.turn().map(|turn| Box::new(turn) as Box<dyn Turn>)
-    }
-}
-
-impl Turn for writer::Turn<'_> {
-    fn accept(self: Box<Self>, acceptance: Acceptance, now: Timestamp) -> Result<Verdict, Error> {
-        let acceptances = [acceptance];
-        let verdicts = self.write(1, move |connection, care| all(connection, &acceptances, now, care))?;
-        verdicts.into_iter().next().ok_or_else(writer::closed)
     }
 }
 

@@ -4,23 +4,15 @@
 //! company. Requests are answered after the commit. When one of them is at fault the transaction is
 //! rolled back and each is run again in a transaction of its own, so that a bad one does not fail its
 //! neighbours and good ones pay nothing for the care: a request must therefore be repeatable.
-//!
-//! A caller that finds nothing queued and nothing being written may take the connection for one request
-//! ([`Writer::turn`]): handing a lone request to a thread that sleeps, and its answer back, costs more than
-//! writing its rows.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
 use rusqlite::Connection;
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    sync::{mpsc, oneshot},
-    task::block_in_place,
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::connection;
 use crate::{port::store::Error, store::directory::Directory};
@@ -37,16 +29,9 @@ pub(super) enum Care {
 /// Hands requests to the thread.
 pub(super) struct Writer {
     requests: Option<mpsc::Sender<Request>>,
-    pen: Pen,
     thread: Mutex<Option<JoinHandle<()>>>,
     queue_limit: usize,
 }
-
-/// The connection that writes; none once it is closed.
-type Pen = Arc<Mutex<Option<Connection>>>;
-
-/// The pen in the hand of a caller, who writes one request in its own thread.
-pub(super) struct Turn<'a>(MutexGuard<'a, Option<Connection>>);
 
 enum Request {
     Work(Box<dyn Job>),
@@ -92,35 +77,21 @@ impl Writer {
         max_batch: usize,
     ) -> std::io::Result<Self> {
         let (requests, queue) = mpsc::channel(queue_limit.max(1));
-        let pen: Pen = Arc::new(Mutex::new(Some(connection)));
-        let held = Arc::clone(&pen);
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            let stop = serve(&pen, queue, max_batch);
-            let connection = pen.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let finished = connection.as_ref().map_or(Ok(()), connection::finish);
+            let stop = serve(&connection, queue, max_batch);
+            let finished = connection::finish(&connection);
             drop(connection);
             drop(directory);
             if let Some(done) = stop {
                 drop(done.send(finished));
             }
         })?;
-        Ok(Self { requests: Some(requests), pen: held, thread: Mutex::new(Some(thread)), queue_limit })
+        Ok(Self { requests: Some(requests), thread: Mutex::new(Some(thread)), queue_limit })
     }
 
     /// No writer: a store that is only read.
     pub(super) fn none() -> Self {
-        Self { requests: None, pen: Pen::default(), thread: Mutex::new(None), queue_limit: 0 }
-    }
-
-    /// The pen, if nobody writes and nobody waits to, and this thread may be blocked.
-    pub(super) fn turn(&self) -> Option<Turn<'_>> {
-        let idle = self.requests.as_ref().is_some_and(|queue| queue.capacity() == queue.max_capacity());
-        let may_block =
-            Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::MultiThread);
-        if !(idle && may_block) {
-            return None;
-        }
-        self.pen.try_lock().ok().filter(|pen| pen.is_some()).map(Turn)
+        Self { requests: None, thread: Mutex::new(None), queue_limit: 0 }
     }
 
     /// Runs a write and returns its result once it is durable; waits for room in the queue.
@@ -176,20 +147,6 @@ impl Writer {
     }
 }
 
-impl Turn<'_> {
-    /// Runs a write in this thread and returns its result once it is durable.
-    pub(super) fn write<T, F>(self, rows: usize, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnMut(&Connection, Care) -> Result<T, Error> + Send + 'static,
-    {
-        let connection = self.0.as_ref().ok_or_else(closed)?;
-        let (job, mut answer) = job(rows, work);
-        block_in_place(|| commit(connection, vec![job]));
-        answer.try_recv().map_err(|_| closed())?
-    }
-}
-
 impl Drop for Writer {
     /// Without [`Writer::close`]: the same, but it blocks and nobody hears of errors.
     fn drop(&mut self) {
@@ -214,21 +171,12 @@ where
     T: Send + 'static,
     F: FnMut(&Connection, Care) -> Result<T, Error> + Send + 'static,
 {
-    let (job, answer) = job(rows, work);
-    (Request::Work(job), answer)
-}
-
-fn job<T, F>(rows: usize, work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Error>>)
-where
-    T: Send + 'static,
-    F: FnMut(&Connection, Care) -> Result<T, Error> + Send + 'static,
-{
     let (reply, answer) = oneshot::channel();
-    (Box::new(Work { rows, run: work, result: None, reply }), answer)
+    (Request::Work(Box::new(Work { rows, run: work, result: None, reply })), answer)
 }
 
 fn serve(
-    pen: &Mutex<Option<Connection>>,
+    connection: &Connection,
     mut queue: mpsc::Receiver<Request>,
     max_batch: usize,
 ) -> Option<oneshot::Sender<Result<(), Error>>> {
@@ -248,9 +196,6 @@ fn serve(
             }
             next = if rows < max_batch { queue.try_recv().ok() } else { None };
         }
-        // A caller that panicked while it wrote leaves a transaction behind that nobody can vouch for.
-        let Ok(pen) = pen.lock() else { break };
-        let Some(connection) = pen.as_ref() else { break };
         commit(connection, batch);
     }
     stop

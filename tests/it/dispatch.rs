@@ -1,7 +1,7 @@
 //! What the bus does not take: given back at once when it surely reached nobody, so that nothing is parked
 //! for a person because a queue was full.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use liandong::{
     bus::local::LocalBus,
@@ -32,7 +32,7 @@ use crate::{
         bus_backend::{next, outcome},
     },
     harness::{
-        hub::PATIENCE,
+        hub::{PATIENCE, wait_until_told},
         sample::Draft,
         steps::{accept, row},
     },
@@ -78,12 +78,8 @@ async fn work_that_a_full_queue_refused_is_sent_again_without_an_attempt_burnt()
 
     let mut source = bus.work(&"a".into()).await.unwrap();
     // Nobody takes anything until the queue has refused something.
-    let refused = async {
-        while handed_back(&*store, &drafts).await == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.expect("the queue was never full");
+    let refused = async || handed_back(&*store, &drafts).await > 0;
+    assert!(wait_until_told(PATIENCE, refused).await, "the queue was never full");
     for _ in &drafts {
         let work = next(&mut source).await;
         assert_eq!(work.attempt, 1, "nobody had attempted it");

@@ -55,7 +55,12 @@ use crate::{
         trail::{self, About},
         world::Worlds,
     },
-    evidence::{checkpoint::Origin, digest::ContentKey, signer::Signer, slip::SlipKey},
+    evidence::{
+        checkpoint::Origin,
+        digest::ContentKey,
+        signer::Signer,
+        slip::{Purpose, SlipKey},
+    },
     port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
@@ -226,11 +231,11 @@ impl Base {
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), &data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
-        let slips = SlipKey::of(&content_key);
+        let slips = SlipKey::of(&content_key, Purpose::Work);
         let opened = bus::open(settings, &adapters, &outside.environment, &slips, &mut transport).await?;
         let bus::Opened { bus, inboxes, mailboxes: fetched } = opened;
         let answers = fetched.map(|(post, answers)| {
-            handout.open(post, content_key.clone());
+            handout.open(post, SlipKey::of(&content_key, Purpose::Copies));
             answers
         });
         Ok(Self {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::id::{DeliveryId, EndpointId},
-    evidence::digest::{ContentKey, Digest},
+    evidence::{digest::Digest, slip::SlipKey},
     port::{
         bus::LeaseToken,
         clock::Clock,
@@ -22,10 +22,6 @@ use crate::{
     },
 };
 
-/// Sets seals of tickets apart from all else that the key seals.
-const PURPOSE: &str = "liandong mailbox ticket 1";
-/// Bytes of a seal.
-const SEAL_BYTES: usize = 16;
 /// What stands for no time.
 const NEVER: &str = "-";
 
@@ -39,7 +35,7 @@ pub struct Handout {
 #[derive(Debug)]
 struct Way {
     post: Arc<dyn Post>,
-    key: ContentKey,
+    key: SlipKey,
 }
 
 impl Handout {
@@ -49,7 +45,7 @@ impl Handout {
     }
 
     /// From now on copies go this way, under tickets sealed with this key. The first call counts.
-    pub fn open(&self, post: Arc<dyn Post>, key: ContentKey) {
+    pub fn open(&self, post: Arc<dyn Post>, key: SlipKey) {
         // Opened once, when the hub starts.
         drop(self.way.set(Way { post, key }));
     }
@@ -126,19 +122,15 @@ impl Way {
             BASE64.encode(handed.sent_digest),
             handed.adapter_version,
         );
-        let seal = self.seal(endpoint, &said);
-        format!("{said}.{seal}")
-    }
-
-    fn seal(&self, endpoint: &EndpointId, said: &str) -> String {
-        let sealed = self.key.digest(format!("{PURPOSE}\n{endpoint}\n{said}").as_bytes());
-        BASE64.encode(&sealed.as_bytes()[..SEAL_BYTES])
+        let seal = self.key.seal_short(endpoint.as_str(), said.as_bytes());
+        format!("{said}.{}", BASE64.encode(seal))
     }
 
     /// None when it is not one that hubs made for this endpoint.
     fn read(&self, endpoint: &EndpointId, ticket: &str) -> Option<Copied> {
         let (said, seal) = ticket.rsplit_once('.')?;
-        if self.seal(endpoint, said) != seal {
+        let seal = BASE64.decode(seal).ok()?;
+        if !self.key.knows_short(endpoint.as_str(), said.as_bytes(), &seal) {
             return None;
         }
         let mut parts = said.splitn(7, '.');
@@ -170,6 +162,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::evidence::{digest::ContentKey, slip::Purpose};
 
     #[derive(Debug)]
     struct Nobody;
@@ -187,8 +180,12 @@ mod tests {
         }
     }
 
+    fn key(byte: u8) -> SlipKey {
+        SlipKey::of(&ContentKey::new(&[byte; 32]).unwrap(), Purpose::Copies)
+    }
+
     fn way() -> Way {
-        Way { post: Arc::new(Nobody), key: ContentKey::new(&[7; 32]).unwrap() }
+        Way { post: Arc::new(Nobody), key: key(7) }
     }
 
     fn copied(first_attempt_at: Option<Timestamp>) -> Copied {
@@ -217,7 +214,7 @@ mod tests {
         let (way, endpoint) = (way(), EndpointId::from("e"));
         let ticket = way.ticket(&endpoint, &copied(None));
         assert_eq!(way.read(&"other".into(), &ticket), None);
-        let other = Way { post: Arc::new(Nobody), key: ContentKey::new(&[8; 32]).unwrap() };
+        let other = Way { post: Arc::new(Nobody), key: key(8) };
         assert_eq!(other.read(&endpoint, &ticket), None);
         let changed = ticket.replacen("4294967295", "1", 1);
         assert!(changed != ticket && way.read(&endpoint, &changed).is_none());

@@ -2,15 +2,13 @@
 //! delivery out. They are settled as any end of an attempt: under the lease they name, and a late success too
 //! (promise 6). What is not the recipient's is told so by the store.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use metrics::counter;
 
 use super::{
-    dispatch::tolerate,
-    settle::{Settle, Teller},
+    dispatch::insist,
+    settle::{PAUSE, Settle, Teller},
 };
 use crate::{
     domain::{decision::Redaction, delivery::Transport, id::DeliveryId},
@@ -26,9 +24,6 @@ use crate::{
         metrics::{MAILBOX_ANSWERS, OUTCOMES_REFUSED},
     },
 };
-
-/// How long a store that is out of order is left alone.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Settles answers.
 #[derive(Clone, Debug)]
@@ -121,13 +116,9 @@ impl Acknowledge {
 
     async fn row(&self, delivery: DeliveryId) -> Result<Option<DeliveryRow>, Failure> {
         let filter = DeliveryFilter { id: Some(delivery), ..DeliveryFilter::default() };
-        loop {
-            match self.settle.store.deliveries(filter.clone(), Page { offset: 0, limit: 1 }).await {
-                Ok(rows) => return Ok(rows.into_iter().next()),
-                Err(error) => tolerate(error)?,
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        let one = Page { offset: 0, limit: 1 };
+        let rows = insist(PAUSE, || self.settle.store.deliveries(filter.clone(), one)).await?;
+        Ok(rows.into_iter().next())
     }
 
     /// What was said, without the persons whom the message names.
@@ -135,13 +126,7 @@ impl Acknowledge {
         if said.is_empty() {
             return Ok(Box::default());
         }
-        let message = loop {
-            match self.settle.store.message(row.message).await {
-                Ok(message) => break message,
-                Err(error) => tolerate(error)?,
-            }
-            tokio::time::sleep(PAUSE).await;
-        };
+        let message = insist(PAUSE, || self.settle.store.message(row.message)).await?;
         let message = message.and_then(|message| serde_json::from_slice(&message.canonical).ok());
         Ok(detail::of(&String::from_utf8_lossy(said), &[], &message.unwrap_or_default()))
     }

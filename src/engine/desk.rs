@@ -18,9 +18,9 @@ use super::{
     breaker::{Breaker, Change, Passage},
 };
 use crate::{
-    domain::id::{DeliveryId, EndpointId},
+    domain::id::EndpointId,
     port::{
-        bus::{LeaseToken, Work},
+        bus::{CopyKey, Work},
         mailbox::Attendance,
         store::Want,
     },
@@ -56,7 +56,7 @@ struct Places {
 struct Place {
     policy: EndpointPolicy,
     /// What this hub leased and will settle itself, until nobody may be at it any more.
-    in_flight: HashMap<(DeliveryId, LeaseToken), Timestamp>,
+    in_flight: HashMap<CopyKey, Timestamp>,
     breaker: Breaker,
     look: Look,
     /// Under way at most, by what its system that connects granted.
@@ -153,7 +153,7 @@ impl Desk {
             if let Some(place) = places.by_endpoint.get_mut(&piece.endpoint)
                 && place.leases(self.leases) == Leases::Own
             {
-                place.in_flight.insert((piece.delivery, piece.lease), piece.not_after);
+                place.in_flight.insert(piece.copy(), piece.not_after);
             }
         }
         for want in wants {
@@ -179,7 +179,7 @@ impl Desk {
     pub fn returned(&self, work: &Work) {
         let mut places = self.lock();
         if let Some(place) = places.by_endpoint.get_mut(&work.endpoint) {
-            place.in_flight.remove(&(work.delivery, work.lease));
+            place.in_flight.remove(&work.copy());
             place.look = Look::Needed;
             place.show(&work.endpoint);
         }
@@ -303,11 +303,11 @@ mod tests {
     use crate::domain::{
         decision::{Part, Redaction},
         delivery::OnUnknown,
-        id::MessageId,
+        id::{DeliveryId, MessageId},
         kind::Kind,
         retry,
     };
-    use crate::port::bus::Brought;
+    use crate::port::bus::{Brought, LeaseToken};
 
     fn desk(window: usize) -> Desk {
         desk_of(window, Leases::Own)

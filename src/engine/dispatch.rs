@@ -174,10 +174,7 @@ impl Dispatch {
         let again = now.checked_add(pause)?;
         let settlements: Vec<_> =
             back.iter().map(|(error, work)| given_back(work, error, now, again)).collect();
-        while let Err(error) = self.store.settle(settlements.clone(), now).await {
-            tolerate(error)?;
-            tokio::time::sleep(pause).await;
-        }
+        insist(pause, || self.store.settle(settlements.clone(), now)).await?;
         for (_, work) in back {
             self.desk.returned(&work);
         }
@@ -218,6 +215,20 @@ fn untried(said: String, now: Timestamp) -> AttemptRecord {
         status: None,
         detail: said.into(),
         adapter_version: "".into(),
+    }
+}
+
+/// Asks the store until it answers, with a pause after each error that may pass.
+pub(super) async fn insist<T, A>(pause: Duration, mut ask: impl FnMut() -> A) -> Result<T, Failure>
+where
+    A: Future<Output = Result<T, store::Error>>,
+{
+    loop {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => tolerate(error)?,
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 

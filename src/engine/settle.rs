@@ -14,7 +14,7 @@ use super::{
     Reach,
     breaker::Change,
     desk::{Desk, Health},
-    dispatch::tolerate,
+    dispatch::{insist, tolerate},
     trail::{self, About},
 };
 use crate::{
@@ -39,7 +39,7 @@ use crate::{
 const BATCH: usize = 500;
 
 /// How long a store that is out of order is left alone.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// Who tells how an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +81,7 @@ impl Settle {
     /// not be lost.
     pub async fn settle(&self, batch: Vec<WorkOutcome>, teller: Teller) -> Result<Vec<Settled>, Failure> {
         let settlements: Vec<_> = batch.iter().map(|outcome| self.settlement(outcome)).collect();
-        let settled = loop {
-            match self.store.settle(settlements.clone(), self.clock.now()).await {
-                Ok(settled) => break settled,
-                Err(error) => tolerate(error)?,
-            }
-            tokio::time::sleep(PAUSE).await;
-        };
+        let settled = insist(PAUSE, || self.store.settle(settlements.clone(), self.clock.now())).await?;
         for ((outcome, settlement), settled) in batch.iter().zip(&settlements).zip(&settled) {
             self.after(outcome, settlement, settled, teller).await?;
         }
@@ -243,7 +237,7 @@ fn count_state(outcome: &WorkOutcome, settlement: &Settlement) {
 fn again(policy: &retry::Policy, outcome: &WorkOutcome, floor_ms: Option<u64>, now: Timestamp) -> Next {
     let work = &outcome.work;
     let mut hasher = DefaultHasher::new();
-    (work.delivery, work.lease).hash(&mut hasher);
+    work.copy().hash(&mut hasher);
     let failure = retry::Failure {
         attempts: work.attempt,
         first_attempt_at: work.first_attempt_at.unwrap_or(outcome.attempt.started_at),

@@ -13,6 +13,7 @@ use crate::domain::{
     delivery::Outcome,
     id::{DeliveryId, EndpointId, MessageId, OrganisationId},
     kind::Kind,
+    personal,
 };
 
 /// Carries work out and outcomes back.
@@ -179,6 +180,16 @@ pub struct WorkOutcome {
     pub attempt: AttemptRecord,
 }
 
+/// A copy of a delivery: the delivery under one lease.
+pub type CopyKey = (DeliveryId, LeaseToken);
+
+impl Work {
+    /// What tells this copy from every other.
+    pub fn copy(&self) -> CopyKey {
+        (self.delivery, self.lease)
+    }
+}
+
 /// What was tried, kept as evidence whether it worked or not (promise 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
@@ -198,6 +209,23 @@ pub struct AttemptRecord {
     pub detail: Box<str>,
     /// Version of the adapter's configuration.
     pub adapter_version: Box<str>,
+}
+
+/// Characters of a text that a record keeps of what somebody told.
+const TOLD_CHARACTERS: usize = 512;
+
+impl AttemptRecord {
+    /// The record as a worker that runs apart told it: its texts bounded, and none with a number of a person.
+    #[must_use]
+    pub fn as_told(self) -> Self {
+        let bounded = |text: &str| Box::from(text.chars().take(TOLD_CHARACTERS).collect::<String>());
+        Self {
+            peer: bounded(&self.peer),
+            detail: bounded(&personal::without_numbers(&self.detail)),
+            adapter_version: bounded(&self.adapter_version),
+            ..self
+        }
+    }
 }
 
 /// Why the bus does not take something.

@@ -13,13 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Accounts, JSON, refused};
 use crate::{
-    domain::{
-        delivery::Outcome,
-        id::{DeliveryId, EndpointId},
-        personal::shown,
-    },
+    domain::{delivery::Outcome, id::EndpointId, personal::shown},
     port::{
-        bus::LeaseToken,
+        bus::CopyKey,
         inbox::{Inbox, Letter, Reply},
         intake::{Code, Refusal},
         mailbox::{Acknowledgement, Acknowledgements, Counted, Tickets},
@@ -182,7 +178,7 @@ fn outcome(body: &[u8]) -> Result<(Outcome, String), Refusal> {
     Ok((outcome, reason))
 }
 
-fn settled((delivery, lease): (DeliveryId, LeaseToken), counted: Counted) -> Bytes {
+fn settled((delivery, lease): CopyKey, counted: Counted) -> Bytes {
     let word = match counted {
         Counted::Yes => "counted",
         Counted::Stale => "stale",

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::{Lane, Options, wire};
 use crate::{
-    domain::id::{DeliveryId, EndpointId},
-    port::bus::{Error, LeaseToken, Work, WorkOutcome},
+    domain::id::EndpointId,
+    port::bus::{CopyKey, Error, Work, WorkOutcome},
     proto::v1::{
         AttachWorker, AttemptOutcome, DismissWork, EndpointWindow, LeaveEndpoint, OutcomeFate,
         OutcomeSettled, PieceOfWork, ReportOutcomes, attach_request::Request,
@@ -29,8 +29,6 @@ const TOGETHER: usize = 100;
 /// What the connection is, among those of the metric.
 const HUB: &str = "hub";
 
-type Key = (DeliveryId, LeaseToken);
-
 /// The state, and who waits for it to change.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -43,12 +41,12 @@ pub(super) struct Shared {
 struct State {
     lanes: BTreeMap<EndpointId, Hold>,
     /// Slips of what was brought and is not finished with.
-    slips: HashMap<Key, Bytes>,
-    ended: HashSet<Key>,
-    ended_in_order: VecDeque<Key>,
+    slips: HashMap<CopyKey, Bytes>,
+    ended: HashSet<CopyKey>,
+    ended_in_order: VecDeque<CopyKey>,
     /// Outcomes not settled, in the order they came about.
-    unsettled: BTreeMap<u64, (Key, AttemptOutcome)>,
-    numbers: HashMap<Key, u64>,
+    unsettled: BTreeMap<u64, (CopyKey, AttemptOutcome)>,
+    numbers: HashMap<CopyKey, u64>,
     last: u64,
     /// What is to be said on the stream that is open.
     orders: VecDeque<Request>,
@@ -167,7 +165,7 @@ impl Shared {
     }
 
     pub(super) fn dismiss(&self, work: &Work) {
-        let key = (work.delivery, work.lease);
+        let key = work.copy();
         self.change(|state| {
             state.slips.remove(&key);
             state.end(key);
@@ -177,7 +175,7 @@ impl Shared {
 
     /// Keeps an outcome until it is settled; waits while too many are kept.
     pub(super) async fn report(&self, told: WorkOutcome) -> Result<(), Error> {
-        let key = (told.work.delivery, told.work.lease);
+        let key = told.work.copy();
         let limit = self.outcome_limit;
         self.until(|state| {
             if state.closing && state.lanes.values().all(|hold| hold.is_finished) {
@@ -360,7 +358,7 @@ impl Shared {
 }
 
 impl State {
-    fn end(&mut self, key: Key) {
+    fn end(&mut self, key: CopyKey) {
         if self.ended.insert(key) {
             self.ended_in_order.push_back(key);
         }
@@ -388,6 +386,6 @@ fn window(endpoint: &EndpointId, hold: &Hold) -> EndpointWindow {
     EndpointWindow { endpoint: endpoint.to_string(), window }
 }
 
-fn dismissal((delivery, lease): Key) -> Request {
+fn dismissal((delivery, lease): CopyKey) -> Request {
     Request::Dismiss(DismissWork { delivery: delivery.to_string(), lease: lease.0 })
 }

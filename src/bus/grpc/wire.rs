@@ -3,8 +3,8 @@
 use serde::{Deserialize, de::value::Error as Unknown, de::value::StrDeserializer};
 
 use crate::{
-    domain::{delivery::Outcome, id::DeliveryId},
-    port::bus::{AttemptRecord, Brought, LeaseToken, Work, WorkOutcome},
+    domain::delivery::Outcome,
+    port::bus::{AttemptRecord, Brought, CopyKey, LeaseToken, Work, WorkOutcome},
     proto::v1::{AttemptMade, AttemptOutcome, OutcomeClass, PieceOfWork},
 };
 
@@ -77,6 +77,6 @@ pub(super) fn outcome(told: &WorkOutcome, slip: bytes::Bytes) -> AttemptOutcome 
 }
 
 /// What an outcome that is settled is known by.
-pub(super) fn key(delivery: &str, lease: u64) -> Option<(DeliveryId, LeaseToken)> {
+pub(super) fn key(delivery: &str, lease: u64) -> Option<CopyKey> {
     Some((delivery.parse().ok()?, LeaseToken(lease)))
 }

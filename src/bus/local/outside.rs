@@ -14,16 +14,10 @@ use metrics::gauge;
 use tokio::sync::Notify;
 
 use crate::{
-    domain::id::{DeliveryId, EndpointId},
-    port::bus::{Brought, Error, LeaseToken, Work, WorkSource},
+    domain::id::EndpointId,
+    port::bus::{Brought, CopyKey, Error, Work, WorkSource},
     task::metrics::BUS_CONSUMERS,
 };
-
-type Key = (DeliveryId, LeaseToken);
-
-fn key(work: &Work) -> Key {
-    (work.delivery, work.lease)
-}
 
 /// What was queued and given to nobody.
 #[derive(Debug, Default)]
@@ -67,7 +61,7 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Work>,
     /// Given, not reported; and to which source.
-    held: HashMap<Key, (u64, Work)>,
+    held: HashMap<CopyKey, (u64, Work)>,
     sources: u64,
     /// Sources that take what comes.
     taking: usize,
@@ -125,9 +119,9 @@ impl Queue {
     /// The outcome of this piece was reported.
     pub(super) fn reported(&self, work: &Work) {
         let mut state = self.lock();
-        if state.held.remove(&key(work)).is_none() {
+        if state.held.remove(&work.copy()).is_none() {
             // It was to be brought again, since whoever had it was lost from sight.
-            state.waiting.retain(|waiting| key(waiting) != key(work));
+            state.waiting.retain(|waiting| waiting.copy() != work.copy());
         }
     }
 
@@ -184,7 +178,7 @@ impl Source {
         }
         match state.waiting.pop_front() {
             Some(work) => {
-                state.held.insert(key(&work), (self.id, work.clone()));
+                state.held.insert(work.copy(), (self.id, work.clone()));
                 Poll::Ready(Some(work))
             }
             None if is_closed => Poll::Ready(None),
@@ -224,7 +218,7 @@ impl WorkSource for Source {
 impl Drop for Source {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
-        let own: Vec<Key> =
+        let own: Vec<CopyKey> =
             state.held.iter().filter(|(_, (id, _))| *id == self.id).map(|(key, _)| *key).collect();
         for key in own {
             if let Some((_, work)) = state.held.remove(&key) {
@@ -248,9 +242,10 @@ mod tests {
     use super::*;
     use crate::domain::{
         decision::{Part, Redaction},
-        id::MessageId,
+        id::{DeliveryId, MessageId},
         kind::Kind,
     };
+    use crate::port::bus::LeaseToken;
 
     fn queue() -> (Arc<Queue>, Arc<Returns>) {
         let returns = Arc::default();

@@ -10,7 +10,8 @@ use std::{
 use lapin::{Acker, message::Delivery, options::BasicAckOptions};
 use metrics::counter;
 
-use super::message::{Key, Slip};
+use super::message::Slip;
+use crate::port::bus::CopyKey;
 use crate::task::metrics::{BUS_REPEATED, BUS_UNACKNOWLEDGED};
 
 /// Leases remembered after their end, so that a copy that comes again is not worked on again.
@@ -27,11 +28,11 @@ pub(super) struct Hand {
 #[derive(Debug, Default)]
 struct Copies {
     /// Being worked on, with the way to acknowledge.
-    held: HashMap<Key, Ticket>,
+    held: HashMap<CopyKey, Ticket>,
     /// Finished with, by tag.
     done: BTreeMap<u64, Acker>,
-    ended: HashSet<Key>,
-    order: VecDeque<Key>,
+    ended: HashSet<CopyKey>,
+    order: VecDeque<CopyKey>,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub(super) enum Admission {
 
 impl Hand {
     /// Takes note of a copy that arrived.
-    pub(super) fn admit(&self, key: Key, slip: Slip, delivery: &Delivery) -> Admission {
+    pub(super) fn admit(&self, key: CopyKey, slip: Slip, delivery: &Delivery) -> Admission {
         let ticket = Ticket { tag: delivery.delivery_tag, acker: delivery.acker.clone(), slip };
         let mut copies = self.lock();
         if copies.ended.contains(&key) {
@@ -73,12 +74,12 @@ impl Hand {
     }
 
     /// The slip of what is worked on.
-    pub(super) fn slip(&self, key: &Key) -> Option<Slip> {
+    pub(super) fn slip(&self, key: &CopyKey) -> Option<Slip> {
         self.lock().held.get(key).map(|ticket| ticket.slip.clone())
     }
 
     /// The outcome of these is confirmed, or they were dismissed.
-    pub(super) fn finish(&self, keys: &[Key]) {
+    pub(super) fn finish(&self, keys: &[CopyKey]) {
         let mut copies = self.lock();
         for key in keys {
             let Some(ticket) = copies.held.remove(key) else { continue };

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::{publisher::Parcel, topology::short};
 use crate::{
-    domain::{delivery::Outcome, id::DeliveryId},
+    domain::delivery::Outcome,
     evidence::slip::SlipKey,
-    port::bus::{AttemptRecord, LeaseToken, Work, WorkOutcome},
+    port::bus::{AttemptRecord, Work, WorkOutcome},
 };
 
 /// Outcomes in one parcel at most.
@@ -21,14 +21,6 @@ const OUTCOMES: usize = 200;
 
 /// Whose slips they are: the broker decides which worker of an endpoint is brought which, and vouches for its account.
 const ANYBODY: &str = "";
-
-/// What tells one lease of one delivery from every other.
-pub(super) type Key = (DeliveryId, LeaseToken);
-
-/// The key of work.
-pub(super) fn key(work: &Work) -> Key {
-    (work.delivery, work.lease)
-}
 
 /// What the hub wrote of a piece of work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,7 +120,9 @@ pub(super) fn outcomes<'o>(
 /// Outcomes as they came, of work that the hub knows for its own.
 pub(super) fn read_outcomes(body: &[u8], key: &SlipKey) -> Result<Vec<WorkOutcome>, Unfit> {
     let told: Vec<Told> = serde_json::from_slice(body)?;
-    let read = |Told { slip, outcome, attempt }| Ok(WorkOutcome { work: slip.open(key)?, outcome, attempt });
+    let read = |Told { slip, outcome, attempt }| {
+        Ok(WorkOutcome { work: slip.open(key)?, outcome, attempt: attempt.as_told() })
+    };
     told.into_iter().map(read).collect()
 }
 
@@ -137,7 +131,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::evidence::digest::ContentKey;
+    use crate::evidence::{digest::ContentKey, slip::Purpose};
 
     const BODY: &str = r#"{"businessKey":"件-1"}"#;
 
@@ -156,7 +150,7 @@ mod tests {
     }
 
     fn slip_key() -> SlipKey {
-        SlipKey::of(&ContentKey::new(&[7; 32]).unwrap())
+        SlipKey::of(&ContentKey::new(&[7; 32]).unwrap(), Purpose::Work)
     }
 
     /// A message with work, of a record that a hub of some version wrote and sealed.
@@ -215,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_worker_tells_is_bounded_and_names_nobody() {
+        let slip = sent(&record())["slip"].clone();
+        let mut back = told(&slip);
+        back[0]["attempt"]["detail"] = json!(format!("61090219900307001X {}", "长".repeat(2_000)));
+        back[0]["attempt"]["peer"] = json!("p".repeat(2_000));
+        let attempt = &read_outcomes(back.to_string().as_bytes(), &slip_key()).unwrap()[0].attempt;
+        assert!(attempt.detail.starts_with("******************"), "{}", attempt.detail);
+        assert_eq!((attempt.detail.chars().count(), attempt.peer.len()), (512, 512));
+    }
+
+    #[test]
     fn a_slip_that_is_not_ours_is_not_read() {
         let ours = sent(&record())["slip"].clone();
         let mut other_lease = ours.clone();
@@ -225,7 +230,7 @@ mod tests {
             let read = read_outcomes(told(&slip).to_string().as_bytes(), &slip_key());
             assert!(matches!(read, Err(Unfit::Forged)), "{slip}");
         }
-        let strangers = SlipKey::of(&ContentKey::new(&[8; 32]).unwrap());
+        let strangers = SlipKey::of(&ContentKey::new(&[8; 32]).unwrap(), Purpose::Work);
         let read = read_outcomes(told(&ours).to_string().as_bytes(), &strangers);
         assert!(matches!(read, Err(Unfit::Forged)));
         assert!(matches!(read_outcomes(b"[{}]", &strangers), Err(Unfit::Unreadable(_))));

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Role,
     hand::{Admission, Hand},
-    message::{self, Slip, key},
+    message::{self, Slip},
     tap::Tap,
 };
 use crate::{
@@ -48,14 +48,14 @@ impl Hands {
 
     /// The slip of work that is in hand here.
     pub(super) fn slip(&self, work: &Work) -> Option<Slip> {
-        self.of(&work.endpoint).iter().find_map(|hand| hand.slip(&key(work)))
+        self.of(&work.endpoint).iter().find_map(|hand| hand.slip(&work.copy()))
     }
 
     /// These outcomes are confirmed: their work need not come again.
     pub(super) async fn reported(&self, outcomes: &[WorkOutcome], limit: Duration) {
         let mut keys: HashMap<&EndpointId, Vec<_>> = HashMap::new();
         for outcome in outcomes {
-            keys.entry(&outcome.work.endpoint).or_default().push(key(&outcome.work));
+            keys.entry(&outcome.work.endpoint).or_default().push(outcome.work.copy());
         }
         for (endpoint, keys) in keys {
             for hand in self.of(endpoint) {
@@ -122,7 +122,7 @@ impl WorkSource for Source {
     }
 
     async fn dismiss(&mut self, work: Work) {
-        self.hand.finish(&[key(&work)]);
+        self.hand.finish(&[work.copy()]);
         self.hand.acknowledge(self.limit).await;
     }
 
@@ -167,7 +167,7 @@ impl Source {
             }
         };
         work.brought = if delivery.redelivered { Brought::Again } else { Brought::First };
-        match self.hand.admit(key(&work), slip, &delivery) {
+        match self.hand.admit(work.copy(), slip, &delivery) {
             Admission::Work => Some(work),
             Admission::Again => None,
         }

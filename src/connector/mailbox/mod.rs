@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     domain::id::{DeliveryId, EndpointId},
     port::{
-        bus::LeaseToken,
+        bus::{CopyKey, LeaseToken},
         clock::Clock,
         connector::{Answer, Connector, Error, Parcel},
         mailbox::{self as port, Attendance, Counted, Heard},
@@ -49,9 +49,9 @@ struct Slot {
 struct State {
     /// Handed in, not yet out; bounded by the worker's window.
     waiting: VecDeque<Waiting>,
-    out: HashMap<Copied, Out>,
+    out: HashMap<CopyKey, Out>,
     /// Answered here of late, so that an answer that is said twice counts once though it is not settled yet.
-    answered: VecDeque<Copied>,
+    answered: VecDeque<CopyKey>,
     /// What each who has it open may still be handed.
     credits: HashMap<u64, usize>,
     opened: u64,
@@ -64,14 +64,11 @@ enum Door {
     Closed,
 }
 
-/// A copy of a delivery: the delivery under one lease.
-type Copied = (DeliveryId, LeaseToken);
-
 type Told = oneshot::Sender<Result<Answer, Error>>;
 
 #[derive(Debug)]
 struct Waiting {
-    copy: Copied,
+    copy: CopyKey,
     parcel: Parcel,
     told: Told,
 }
@@ -167,7 +164,7 @@ impl Slot {
     }
 
     /// Takes a copy back: where it was.
-    fn take_back(&self, copy: Copied) -> Place {
+    fn take_back(&self, copy: CopyKey) -> Place {
         let mut state = self.lock();
         if state.out.remove(&copy).is_some() {
             self.report(&state);
@@ -197,7 +194,7 @@ struct Way(Arc<Slot>);
 /// Takes a copy back when nobody waits for its answer any more.
 struct Hold<'s> {
     slot: &'s Slot,
-    copy: Copied,
+    copy: CopyKey,
 }
 
 impl Drop for Hold<'_> {

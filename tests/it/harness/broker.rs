@@ -20,7 +20,10 @@ use liandong::{
     bus::rabbitmq::{IntakeOptions, Lane, Nodes, Options, RabbitmqBus, Role, Served},
     config::environment::Environment,
     domain::id::EndpointId,
-    evidence::{digest::ContentKey, slip::SlipKey},
+    evidence::{
+        digest::ContentKey,
+        slip::{Purpose, SlipKey},
+    },
     task::Supervisor,
 };
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -235,7 +238,7 @@ impl Own {
 
 /// Seals the slips of every hub of the tests.
 pub(crate) fn slip_key() -> SlipKey {
-    SlipKey::of(&ContentKey::new(&[7; 32]).unwrap())
+    SlipKey::of(&ContentKey::new(&[7; 32]).unwrap(), Purpose::Work)
 }
 
 fn environment(name: &str) -> String {

@@ -24,9 +24,9 @@ use super::{
     wire::{self, Refused},
 };
 use crate::{
-    domain::id::{DeliveryId, EndpointId},
+    domain::id::EndpointId,
     port::{
-        bus::{LeaseToken, Safe, Work, WorkSource},
+        bus::{CopyKey, LeaseToken, Safe, Work, WorkSource},
         intake::Code,
     },
     proto::v1::{
@@ -36,15 +36,13 @@ use crate::{
     task::metrics::BUS_REFUSED,
 };
 
-type Key = (DeliveryId, LeaseToken);
-
 /// An endpoint that the stream is attached for.
 #[derive(Debug)]
 pub(super) struct Place {
     source: Box<dyn WorkSource>,
     window: usize,
     /// Brought, neither reported nor dismissed.
-    out: HashMap<Key, Work>,
+    out: HashMap<CopyKey, Work>,
     stance: Stance,
 }
 
@@ -82,7 +80,7 @@ pub(super) struct Session {
     places: BTreeMap<EndpointId, Place>,
     requests: Streaming<AttachRequest>,
     /// Outcomes that are with the bus, not settled yet.
-    keeping: FuturesUnordered<BoxFuture<'static, (Vec<Key>, Safe)>>,
+    keeping: FuturesUnordered<BoxFuture<'static, (Vec<CopyKey>, Safe)>>,
     /// To be said next.
     said: VecDeque<Response>,
     late: BoxFuture<'static, ()>,
@@ -105,7 +103,7 @@ enum State {
 enum Event {
     Late,
     Heard(Option<AttachRequest>),
-    Kept(Vec<Key>, Safe),
+    Kept(Vec<CopyKey>, Safe),
     Stopping,
     Work(EndpointId, Option<Box<Work>>),
 }
@@ -211,7 +209,7 @@ impl Session {
         let piece = wire::piece(&work, &self.own.attachments.slips, &self.own.worker)
             .map_err(|error| Status::internal(format!("a piece of work cannot be written: {error}")))?;
         if let Some(place) = self.places.get_mut(endpoint) {
-            place.out.insert((work.delivery, work.lease), work);
+            place.out.insert(work.copy(), work);
             self.said.push_back(Response::Work(piece));
         }
         Ok(())
@@ -282,7 +280,7 @@ impl Session {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let keys: Vec<Key> = outcomes.iter().map(|it| (it.work.delivery, it.work.lease)).collect();
+        let keys: Vec<CopyKey> = outcomes.iter().map(|it| it.work.copy()).collect();
         let kept = self.own.attachments.bus.hand_in(outcomes).await.map_err(|error| refused(&error))?;
         for key in &keys {
             for place in self.places.values_mut() {

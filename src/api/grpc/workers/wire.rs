@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Own;
 use crate::{
-    domain::{delivery::Outcome, personal},
+    domain::delivery::Outcome,
     evidence::slip::SlipKey,
     port::bus::{AttemptRecord, Brought, Work, WorkOutcome},
     proto::v1::{AttemptMade, AttemptOutcome, OutcomeClass, PieceOfWork},
@@ -15,8 +15,6 @@ use crate::{
 
 /// Length of a seal; the record follows it.
 const SEAL_BYTES: usize = 32;
-/// Characters of a text of the worker's that are kept.
-const CHARACTERS: usize = 512;
 
 /// Why an outcome is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,23 +137,20 @@ fn record(made: &AttemptMade) -> Option<AttemptRecord> {
         Some(status) => Some(u16::try_from(status).ok()?),
         None => None,
     };
-    Some(AttemptRecord {
+    let record = AttemptRecord {
         started_at: time(&made.started_at)?,
         ended_at: time(&made.ended_at)?,
-        peer: bounded(&made.peer),
+        peer: made.peer.as_str().into(),
         sent_digest: digest(&made.sent_digest).ok()?,
         answer_digest: digest(&made.answer_digest).ok()?,
         status,
-        detail: bounded(&personal::without_numbers(&made.detail)),
-        adapter_version: bounded(&made.adapter_version),
-    })
+        detail: made.detail.as_str().into(),
+        adapter_version: made.adapter_version.as_str().into(),
+    };
+    Some(record.as_told())
 }
 
 /// Nothing, or all of it.
 fn digest(bytes: &[u8]) -> Result<Option<[u8; 32]>, TryFromSliceError> {
     if bytes.is_empty() { Ok(None) } else { bytes.try_into().map(Some) }
-}
-
-fn bounded(text: &str) -> Box<str> {
-    text.chars().take(CHARACTERS).collect::<String>().into()
 }

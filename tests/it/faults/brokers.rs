@@ -54,8 +54,7 @@ async fn publishes_that_are_nacked_returned_or_never_confirmed_under_load_lose_n
         line.let_pass(Passes::Both);
         stage.until_told("the first hub comes back", async || publishes(&stage.hubs[0]).await).await;
     };
-    let report = stage.under_load("publishes nacked, returned, not confirmed", strike, mend).await;
-    assert!(report.unknown > 0, "{report:?}");
+    stage.under_load("publishes nacked, returned, not confirmed", strike, mend).await;
 }
 
 /// Broker messages with work that a hub has published, and what became of them.

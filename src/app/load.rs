@@ -12,14 +12,18 @@ use jiff::{Timestamp, civil::Date};
 use super::{Error, adapters, setup};
 use crate::{
     config::{
-        adapter, calendar, environment::Environment, registry, rules, secret::SecretRef, settings::Settings,
+        adapter, calendar,
+        environment::Environment,
+        registry, rules,
+        secret::SecretRef,
+        settings::{KeyAlgorithm, Settings},
     },
     domain::{lint, registry::Endpoint},
     engine::world::World,
     evidence::{
         checkpoint::Origin,
         digest::{ContentKey, Digest},
-        signer::{Ed25519, KeyId, PublicKey, PublicKeys, Signer},
+        signer::{self, Algorithm, KeyId, PublicKey, PublicKeys, Signer},
     },
     port::store::{Sha256Digest, Store},
     task::Failure,
@@ -122,7 +126,7 @@ pub(super) async fn signer(
     now: Timestamp,
 ) -> Result<Arc<dyn Signer>, Error> {
     let path = key_file(settings)?;
-    let (signer, origin) = load_signer(path)?;
+    let (signer, origin) = load_signer(path, settings.keys.algorithm)?;
     let public = signer.public_key().to_pem().into_bytes();
     let kept = store.keep_setting(SIGNING_KEY, public.clone()).await?;
     if kept != public {
@@ -134,7 +138,7 @@ pub(super) async fn signer(
     }
     let digest = Sha256Digest(*Digest::of(&public).as_bytes());
     store.publish(SIGNING_KEY, digest, public, now).await?;
-    Ok(Arc::new(signer))
+    Ok(signer)
 }
 
 fn foreign_key(path: &Path, own: KeyId, kept: &[u8]) -> Error {
@@ -151,7 +155,7 @@ fn foreign_key(path: &Path, own: KeyId, kept: &[u8]) -> Error {
 /// The public key of this hub.
 pub fn public_keys(settings: &Settings) -> Result<PublicKeys, Error> {
     let path = key_file(settings)?;
-    let signer = Ed25519::load(path).map_err(|error| setup("signing key")(error.into()))?;
+    let signer = signer::load(path).map_err(|error| setup("signing key")(error.into()))?;
     let mut keys = PublicKeys::default();
     keys.insert(signer.public_key().clone());
     Ok(keys)
@@ -166,7 +170,11 @@ enum KeyOrigin {
     Made,
 }
 
-fn load_signer(path: &Path) -> Result<(Ed25519, KeyOrigin), Error> {
+fn load_signer(path: &Path, algorithm: KeyAlgorithm) -> Result<(Arc<dyn Signer>, KeyOrigin), Error> {
+    let algorithm = match algorithm {
+        KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
+        KeyAlgorithm::Sm2 => Algorithm::Sm2,
+    };
     let exists = match fs::metadata(path) {
         Ok(_) => true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -176,9 +184,9 @@ fn load_signer(path: &Path) -> Result<(Ed25519, KeyOrigin), Error> {
         fs::create_dir_all(folder).map_err(|error| setup("folder of the signing key")(error.into()))?;
     }
     let (signer, origin) = if exists {
-        (Ed25519::load(path), KeyOrigin::Found)
+        (signer::load(path), KeyOrigin::Found)
     } else {
-        (Ed25519::create(path), KeyOrigin::Made)
+        (signer::create(path, algorithm), KeyOrigin::Made)
     };
     Ok((signer.map_err(|error| setup("signing key")(error.into()))?, origin))
 }

@@ -158,6 +158,9 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         // Entries of earlier versions commit to less.
         data.get(name).is_none_or(|sealed| *sealed == serde_json::json!(salt.commit(bytes)))
     };
+    let commits_by_sm3 = |name: &str, bytes: &[u8]| {
+        data.get(name).is_none_or(|sealed| *sealed == serde_json::json!(salt.commit_by_sm3(bytes)))
+    };
     let receipt: Value = serde_json::from_slice(&row.receipt).unwrap_or_default();
     let stated = &receipt["statement"];
     let key = &row.key;
@@ -170,7 +173,7 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         Some(What::Receipt)
     } else if !is_named {
         Some(What::Key)
-    } else if !commits("commitment", &row.received) {
+    } else if !commits("commitment", &row.received) || !commits_by_sm3("commitment_sm3", &row.received) {
         Some(What::Received)
     } else if !commits("content", &row.canonical) {
         Some(What::Content)
@@ -245,6 +248,9 @@ fn is_made(entry: &Value, row: &AttemptRow) -> bool {
         && data["peer"] == *row.peer
         && data["status"].as_u64() == row.status.map(u64::from)
         && data["sent"].as_str() == row.sent_digest.as_deref()
+        && data["sent_sm3"].as_str() == row.sent_sm3.as_deref()
+        && data["answer"].as_str() == row.answer_digest.as_deref()
+        && data["answer_sm3"].as_str() == row.answer_sm3.as_deref()
 }
 
 /// Whether a row says that nothing was sent, as an entry tells.

@@ -245,6 +245,8 @@ fn untried(said: String, now: Timestamp) -> AttemptRecord {
         peer: "".into(),
         sent_digest: None,
         answer_digest: None,
+        sent_sm3: None,
+        answer_sm3: None,
         status: None,
         detail: said.into(),
         adapter_version: "".into(),

@@ -34,6 +34,7 @@ mod right_level;
 mod same_twice_is_once;
 mod secrets_and_persons_stay_in;
 mod several_hubs;
+mod signing;
 mod source;
 mod tidy;
 mod unknown_is_said;

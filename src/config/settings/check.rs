@@ -9,8 +9,8 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Backend, Breaker, Dispatch, Grpc, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres,
-    Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged, raw,
+    Admin, Backend, Breaker, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat, Moment, Paths,
+    Postgres, Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -228,7 +228,8 @@ impl Check {
 
     fn keys(&mut self, raw: &raw::Keys, paths: &raw::Paths) -> Keys {
         let text = raw.signing.get_ref().replace(DATA, paths.data.get_ref());
-        Keys { signing: self.secret(&raw.signing, &text) }
+        let algorithms = [("ed25519", KeyAlgorithm::Ed25519), ("sm2", KeyAlgorithm::Sm2)];
+        Keys { signing: self.secret(&raw.signing, &text), algorithm: self.word(&raw.algorithm, algorithms) }
     }
 
     pub(super) fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {

@@ -283,6 +283,17 @@ pub enum LogFormat {
 pub struct Keys {
     /// Signs receipts and checkpoints.
     pub signing: SecretRef,
+    /// What a new key is for.
+    pub algorithm: KeyAlgorithm,
+}
+
+/// What a new signing key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// SM2 with SM3 (GB/T 32918).
+    Sm2,
 }
 
 /// Why there are no settings.

@@ -20,7 +20,11 @@ use crate::{
         trail::{self, About},
         world::Worlds,
     },
-    evidence::{digest::Digest, signer::Signer, statement},
+    evidence::{
+        digest::{Digest, Sm3Digest},
+        signer::Signer,
+        statement,
+    },
     port::{
         clock::Clock,
         intake::{Accepted, Code, ReceiptOf, Refusal},
@@ -133,6 +137,7 @@ impl Made {
             kind: message.key.kind,
             organisation: &message.key.organisation,
             received: Digest::of(&self.prepared.received),
+            received_sm3: Sm3Digest::of(&self.prepared.received),
             registry_version: decision.registry_version,
             revision: message.revision,
             rules_version: decision.rules_version,
@@ -146,6 +151,7 @@ impl Made {
         let received_digest = Digest::of(&prepared.received);
         let data = Entry {
             commitment: prepared.salt.commit(&prepared.received),
+            commitment_sm3: prepared.salt.commit_by_sm3(&prepared.received),
             content: prepared.salt.commit(&prepared.canonical),
             decided_by: &prepared.message.decided_by,
             decision: prepared.salt.commit(&prepared.decision_json),

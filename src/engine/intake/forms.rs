@@ -10,7 +10,7 @@ use crate::{
         id::{DeliveryId, EndpointId, MessageId, OrganisationId, RuleId},
         kind::Kind,
     },
-    evidence::digest::{Commitment, Digest},
+    evidence::digest::{Commitment, Digest, Sm3Commitment, Sm3Digest},
     port::store::{NewDelivery, NewState},
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Statement<'a> {
     pub(super) kind: Kind,
     pub(super) organisation: &'a OrganisationId,
     pub(super) received: Digest,
+    pub(super) received_sm3: Sm3Digest,
     pub(super) registry_version: u64,
     pub(super) revision: u32,
     pub(super) rules_version: u64,
@@ -53,6 +54,7 @@ enum State {
 #[derive(Serialize)]
 pub(super) struct Entry<'a> {
     pub(super) commitment: Commitment,
+    pub(super) commitment_sm3: Sm3Commitment,
     pub(super) content: Commitment,
     pub(super) decided_by: &'a OrganisationId,
     pub(super) decision: Commitment,

@@ -17,7 +17,7 @@ use clerk::Clerk;
 pub use commit::Committer;
 use metrics::{counter, histogram};
 use prepare::{Prepared, Preparer, Stop};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -31,7 +31,7 @@ use crate::{
         message::MessageKey,
     },
     evidence::{
-        digest::{ContentKey, Digest},
+        digest::{ContentKey, Digest, Sm3Digest},
         signer::Signer,
     },
     port::{
@@ -281,9 +281,12 @@ impl Reception {
     async fn note(&self, endpoint: &EndpointId, received: Option<&[u8]>, refusal: &Refusal) {
         let now = self.clerk.clock.now();
         let received = received.filter(|_| refusal.code != Code::Classified);
-        let digest = received.map_or(Value::Null, |bytes| json!(Digest::of(bytes)));
+        let digests = received.map(|bytes| (Digest::of(bytes), Sm3Digest::of(bytes)));
+        let (digest, sm3) = digests.unzip();
         let paths: Vec<_> = refusal.faults.iter().map(|fault| &fault.path).collect();
-        let data = json!({ "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest });
+        let data = json!({
+            "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest, "received_sm3": sm3,
+        });
         let entry = trail::entry(trail::REFUSED, About::default(), &data, now);
         if let Err(error) = self.clerk.store.append(vec![entry]).await {
             tracing::error!(%error, %endpoint, code = %refusal.code, "refusal could not be written to the trail");

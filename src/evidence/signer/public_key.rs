@@ -9,38 +9,58 @@ use std::fmt;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
+use sm2::dsa::signature::Verifier as _;
 
 use super::{Algorithm, Error, KeyId, Signature};
+
+/// The user id that goes into every SM2 signature here: the default of GM/T 0009, as `openssl` takes it by
+/// `-pkeyopt distid:`.
+pub const USER_ID: &str = "1234567812345678";
 
 /// Last line of a public key in PEM form.
 const PEM_END: &str = "-----END PUBLIC KEY-----";
 
 /// A key that checks signatures.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicKey {
     id: KeyId,
     material: Material,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 enum Material {
     Ed25519(VerifyingKey),
+    /// With its point, uncompressed.
+    Sm2(Box<(sm2::dsa::VerifyingKey, Box<[u8]>)>),
 }
 
 impl PublicKey {
     /// Reads one key in SPKI PEM form (`openssl pkey -pubout`).
     pub fn from_pem(pem: &str) -> Result<Self, Error> {
-        let malformed = Error::PublicKey { number: 1 };
+        let malformed = || Error::PublicKey { number: 1 };
         match VerifyingKey::from_public_key_pem(pem.trim()) {
-            Ok(key) if !key.is_weak() => Ok(key.into()),
-            _ => Err(malformed),
+            Ok(key) if key.is_weak() => Err(malformed()),
+            Ok(key) => Ok(key.into()),
+            Err(_) => {
+                let key = sm2::PublicKey::from_public_key_pem(pem.trim()).map_err(|_| malformed())?;
+                Self::of_sm2(key).map_err(|_| malformed())
+            }
         }
+    }
+
+    pub(super) fn of_sm2(key: sm2::PublicKey) -> Result<Self, sm2::dsa::signature::Error> {
+        let key = sm2::dsa::VerifyingKey::new(USER_ID, key)?;
+        let point = key.to_sec1_bytes();
+        Ok(Self { id: KeyId::of(&point), material: Material::Sm2(Box::new((key, point))) })
     }
 
     /// The key in SPKI PEM form.
     pub fn to_pem(&self) -> String {
-        let Material::Ed25519(key) = &self.material;
-        key.to_public_key_pem(LineEnding::LF).expect("an Ed25519 public key always has a PEM form")
+        let pem = match &self.material {
+            Material::Ed25519(key) => key.to_public_key_pem(LineEnding::LF),
+            Material::Sm2(both) => both.0.to_public_key_pem(LineEnding::LF),
+        };
+        pem.expect("a sound public key always has a PEM form")
     }
 
     /// Name of the key.
@@ -52,24 +72,37 @@ impl PublicKey {
     pub fn algorithm(&self) -> Algorithm {
         match self.material {
             Material::Ed25519(_) => Algorithm::Ed25519,
+            Material::Sm2(_) => Algorithm::Sm2,
         }
     }
 
-    /// The key as its algorithm encodes it: 32 bytes for Ed25519.
+    /// The key as its algorithm encodes it: 32 bytes for Ed25519, the uncompressed point of 65 for SM2.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.material {
             Material::Ed25519(key) => key.as_bytes(),
+            Material::Sm2(both) => &both.1,
         }
     }
 
     /// Checks a signature over exactly these bytes.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), Error> {
-        let Material::Ed25519(key) = &self.material;
-        ed25519_dalek::Signature::from_slice(signature.as_bytes())
-            .and_then(|signature| key.verify_strict(message, &signature))
-            .map_err(|_| Error::BadSignature { key_id: self.id })
+        let checked = match &self.material {
+            Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature.as_bytes())
+                .and_then(|signature| key.verify_strict(message, &signature)),
+            Material::Sm2(both) => sm2::dsa::Signature::from_der(signature.as_bytes())
+                .and_then(|signature| both.0.verify(message, &signature)),
+        };
+        checked.map_err(|_| Error::BadSignature { key_id: self.id })
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm() == other.algorithm() && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl From<VerifyingKey> for PublicKey {
     fn from(key: VerifyingKey) -> Self {

@@ -129,6 +129,8 @@ async fn record(
                 &column(&tried, |(_, one)| one.record.status.map(i32::from)),
                 &column(&tried, |(_, one)| clean(&one.record.detail)),
                 &column(&tried, |(_, one)| clean(&one.record.adapter_version)),
+                &column(&tried, |(_, one)| one.record.sent_sm3.map(|digest| digest.to_vec())),
+                &column(&tried, |(_, one)| one.record.answer_sm3.map(|digest| digest.to_vec())),
             ],
         )
         .await?;

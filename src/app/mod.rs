@@ -12,6 +12,7 @@ pub mod counter;
 mod error;
 mod health;
 mod interfaces;
+mod keys;
 pub mod load;
 mod outside;
 mod restored;
@@ -48,6 +49,7 @@ use crate::{
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
         intake::{self, Committer, Reception},
+        keys::Keyring,
         office::{self, Office},
         reconcile::Reconcile,
         seal::Sealer,
@@ -58,7 +60,6 @@ use crate::{
     evidence::{
         checkpoint::Origin,
         digest::ContentKey,
-        signer::Signer,
         slip::{Purpose, SlipKey},
     },
     port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
@@ -193,7 +194,7 @@ struct Base {
     adapters: adapters::Adapters,
     outgoing: Vec<adapters::Outgoing>,
     worlds: Arc<Worlds>,
-    signer: Arc<dyn Signer>,
+    keys: Arc<Keyring>,
     content_key: ContentKey,
     origin: Origin,
     desk: Arc<Desk>,
@@ -222,12 +223,12 @@ impl Base {
         let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
-        let signer = load::signer(settings, shared.as_ref(), now).await?;
+        let keys = keys::open(settings, &shared, now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
         restored::account(shared.as_ref(), &settings.paths.data, now).await?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),
-            "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
+            "key": keys.at(now).ok().map(|signer| signer.key_id()), "version": env!("CARGO_PKG_VERSION"),
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), &data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
@@ -254,7 +255,7 @@ impl Base {
             outside,
             adapters,
             outgoing,
-            signer,
+            keys,
             content_key,
             origin,
             policies,
@@ -279,7 +280,7 @@ impl Base {
             store: Arc::clone(&self.shared),
             clock: Arc::clone(&self.outside.clock),
             worlds: Arc::clone(&self.worlds),
-            signer: Arc::clone(&self.signer),
+            keys: Arc::clone(&self.keys),
             desk: Arc::clone(&self.desk),
             content_key: self.content_key.clone(),
             queue_limit: settings.intake.queue_limit,
@@ -290,6 +291,7 @@ impl Base {
             clock: Arc::clone(&self.outside.clock),
             desk: Arc::clone(&self.desk),
             endpoints: self.policies.keys().cloned().collect(),
+            keys: Arc::clone(&self.keys),
         });
         let settle = Settle {
             store: Arc::clone(&self.shared),
@@ -441,7 +443,7 @@ impl Base {
         Sealer {
             store: Arc::clone(&self.shared),
             clock: Arc::clone(&self.outside.clock),
-            signer: Arc::clone(&self.signer),
+            keys: Arc::clone(&self.keys),
             origin: self.origin.clone(),
             every: Duration::from_millis(settings.seal.every_ms),
             entries: settings.seal.entries,

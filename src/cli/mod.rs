@@ -6,6 +6,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod error;
 pub mod help;
+mod key;
 pub mod language;
 pub mod output;
 mod parse;
@@ -93,6 +94,9 @@ enum Command {
     /// Make, list and revoke tokens
     #[command(arg_required_else_help = true)]
     Token(token::Arguments),
+    /// The keys that sign, and their change
+    #[command(arg_required_else_help = true)]
+    Key(key::Arguments),
     /// Check seals
     #[command(arg_required_else_help = true)]
     Seal(seal::Arguments),
@@ -181,6 +185,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Adapter(arguments) => adapter::run(call, &arguments),
         Command::Registry(arguments) => registry::run(call, &arguments),
         Command::Token(arguments) => token::run(call, arguments).await,
+        Command::Key(arguments) => key::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
         Command::Retention(arguments) => retention::run(call, arguments).await,
         Command::Bench(arguments) => bench::run(call, arguments).await,

@@ -60,6 +60,7 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         Some(path) => keys(&path)?,
         None => app::load::public_keys(&call.settings)?,
     };
+    let keys = app::load::trusted(shelf.store().as_ref(), &keys).await?;
     let begun = Instant::now();
     let archived = shelf.store().archived().await.map_err(app::Error::from)?;
     let mut check = begun_at(archived.as_ref(), origin, keys)?;

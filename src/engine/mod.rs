@@ -8,6 +8,7 @@ pub mod census;
 pub mod desk;
 pub mod dispatch;
 pub mod intake;
+pub mod keys;
 pub mod office;
 pub mod reconcile;
 pub mod retention;

@@ -29,6 +29,8 @@ pub const OPERATED: &str = "delivery.operated";
 pub const BREAKER_OPENED: &str = "endpoint.paused";
 /// An endpoint answers again.
 pub const BREAKER_CLOSED: &str = "endpoint.resumed";
+/// A change of the key that signs was made known.
+pub const KEY_ROTATED: &str = "key.rotated";
 /// A token was made.
 pub const TOKEN_ADDED: &str = "token.added";
 /// A token was revoked.
@@ -52,6 +54,7 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         OPERATED => "人工操作",
         BREAKER_OPENED => "暂停推送",
         BREAKER_CLOSED => "恢复推送",
+        KEY_ROTATED => "更换签名密钥",
         TOKEN_ADDED => "新建令牌",
         TOKEN_REVOKED => "吊销令牌",
         ARCHIVED => "归档",

@@ -15,4 +15,5 @@ pub mod seal;
 pub mod signer;
 pub mod slip;
 pub mod statement;
+pub mod succession;
 pub mod tree;

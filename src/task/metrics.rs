@@ -64,6 +64,8 @@ pub const AMQP_REPLIES: &str = "liandong_amqp_replies_total";
 pub const MAILBOX_STREAMS: &str = "liandong_mailbox_streams";
 /// Answers to deliveries out of mailboxes; label `count`: counted, or stale and not counted.
 pub const MAILBOX_ANSWERS: &str = "liandong_mailbox_answers_total";
+/// Whether this hub lacks the key that signs, or will; it signs nothing then.
+pub const KEY_MISSING: &str = "liandong_signing_key_missing";
 /// Certificates read again after their files changed; label `result`.
 pub const CERTIFICATE_RELOADS: &str = "liandong_certificate_reloads_total";
 
@@ -100,6 +102,7 @@ pub fn describe() {
     describe_counter!(AMQP_REPLIES, Unit::Count, "answers to what was published, by result");
     describe_gauge!(MAILBOX_STREAMS, Unit::Count, "who has the mailbox of an endpoint open now");
     describe_counter!(MAILBOX_ANSWERS, Unit::Count, "answers to deliveries out of mailboxes, by count");
+    describe_gauge!(KEY_MISSING, Unit::Count, "whether this hub lacks the key that signs, or will");
     describe_counter!(CERTIFICATE_RELOADS, Unit::Count, "certificates read again, by result");
 }
 

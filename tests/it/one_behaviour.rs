@@ -27,6 +27,7 @@ const PORTS: [Port; 2] = [
             "store_crash",
             "store_effects",
             "store_hops",
+            "store_keys",
             "store_lanes",
             "store_operate",
             "store_query",

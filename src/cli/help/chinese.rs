@@ -146,6 +146,23 @@ const TEXTS: &[Text] = &[
     Text {
         path: "token revoke", about: "吊销令牌，立即生效", arguments: &[("name", "令牌名称")]
     },
+    Text { path: "key", about: "签名密钥及其更换", arguments: &[] },
+    Text {
+        path: "key list",
+        about: "列出签名密钥及各自的使用期间",
+        arguments: &[("pem", "输出 PEM 格式的公钥，供核验者使用")],
+    },
+    Text {
+        path: "key new", about: "生成下一个密钥，存入 keys.next 所指的文件", arguments: &[]
+    },
+    Text {
+        path: "key rotate",
+        about: "查看下一个密钥将如何启用；加 --apply 则启用",
+        arguments: &[
+            ("apply", "执行：告知期过后由下一个密钥签名"),
+            ("reason", "原因，记入留痕并由新旧密钥共同签名"),
+        ],
+    },
     Text { path: "seal", about: "核验封存", arguments: &[] },
     Text {
         path: "seal verify",

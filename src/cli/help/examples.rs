@@ -207,6 +207,25 @@ const ALL: &[(&str, &[Example])] = &[
         &[example("liandong token revoke hanbin-2026", "立即失效", "no longer valid from now on")],
     ),
     (
+        "key list",
+        &[
+            example("liandong key list", "各密钥何时签名", "which key signs when"),
+            example("liandong key list --pem", "交给核验者的公钥", "the public keys, for those who check"),
+        ],
+    ),
+    ("key new", &[example("liandong key new", "更换密钥的第一步", "the first step of a change of keys")]),
+    (
+        "key rotate",
+        &[
+            example("liandong key rotate", "先看，不作改动", "see first, nothing is changed"),
+            example(
+                "liandong key rotate --apply --reason 年度更换",
+                "告知期过后启用新密钥",
+                "the next key signs once the notice is over",
+            ),
+        ],
+    ),
+    (
         "seal verify",
         &[
             example("liandong seal verify", "用本枢纽的公钥核验", "check with the hub's own key"),

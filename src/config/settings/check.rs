@@ -227,9 +227,14 @@ impl Check {
     }
 
     fn keys(&mut self, raw: &raw::Keys, paths: &raw::Paths) -> Keys {
-        let text = raw.signing.get_ref().replace(DATA, paths.data.get_ref());
         let algorithms = [("ed25519", KeyAlgorithm::Ed25519), ("sm2", KeyAlgorithm::Sm2)];
-        Keys { signing: self.secret(&raw.signing, &text), algorithm: self.word(&raw.algorithm, algorithms) }
+        let placed = |value: &Spanned<String>| value.get_ref().replace(DATA, paths.data.get_ref());
+        Keys {
+            signing: self.secret(&raw.signing, &placed(&raw.signing)),
+            next: self.secret(&raw.next, &placed(&raw.next)),
+            algorithm: self.word(&raw.algorithm, algorithms),
+            notice_ms: self.number(&raw.notice_ms, 1_000..=DAY_MS),
+        }
     }
 
     pub(super) fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {

@@ -283,8 +283,12 @@ pub enum LogFormat {
 pub struct Keys {
     /// Signs receipts and checkpoints.
     pub signing: SecretRef,
+    /// The key that is to follow.
+    pub next: SecretRef,
     /// What a new key is for.
     pub algorithm: KeyAlgorithm,
+    /// How long before it takes effect a change of keys is made known.
+    pub notice_ms: u64,
 }
 
 /// What a new signing key is for.

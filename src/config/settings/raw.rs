@@ -89,7 +89,7 @@ sections! {
     Moment { operative: String, basis: String }
     Shutdown { grace_ms: i64 }
     Log { format: String, filter: String }
-    Keys { signing: String, algorithm: String }
+    Keys { signing: String, next: String, algorithm: String, notice_ms: i64 }
 }
 
 /// Every section.

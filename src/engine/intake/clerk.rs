@@ -17,12 +17,12 @@ use crate::{
     },
     engine::{
         desk::Desk,
+        keys::Keyring,
         trail::{self, About},
         world::Worlds,
     },
     evidence::{
         digest::{Digest, Sm3Digest},
-        signer::Signer,
         statement,
     },
     port::{
@@ -38,7 +38,7 @@ use crate::{
 pub(super) struct Clerk {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) signer: Arc<dyn Signer>,
+    pub(super) keys: Arc<Keyring>,
     pub(super) desk: Arc<Desk>,
     pub(super) worlds: Arc<Worlds>,
 }
@@ -53,10 +53,9 @@ impl Clerk {
         let moment = self.worlds.current().moment;
         let made: Vec<_> = prepared.into_iter().map(|prepared| Made::new(prepared, moment, now)).collect();
         let statements: Vec<_> = made.iter().map(|made| made.statement(now)).collect();
-        let receipts = statement::sign_batch(&statements, self.signer.as_ref()).map_err(|error| {
-            tracing::error!(%error, "receipts could not be signed");
-            Refusal::new(Code::Unavailable, "the hub cannot sign receipts now; nothing was changed")
-        })?;
+        let signer = self.keys.at(now).map_err(|error| unsigned(&error))?;
+        let receipts =
+            statement::sign_batch(&statements, signer.as_ref()).map_err(|error| unsigned(&error))?;
         Ok(made.into_iter().zip(receipts).map(|(made, receipt)| made.acceptance(receipt, now)).collect())
     }
 
@@ -91,6 +90,14 @@ impl Clerk {
             }
         }
     }
+}
+
+fn unsigned(error: &dyn std::error::Error) -> Refusal {
+    tracing::error!(%error, "receipts could not be signed");
+    Refusal::new(
+        Code::Unavailable,
+        "the hub cannot sign receipts now; nothing was changed, send it again later",
+    )
 }
 
 /// What is still needed of an acceptance once the store has it.

@@ -126,6 +126,16 @@ pub enum Error {
         /// How many keys are trusted.
         known: usize,
     },
+    /// The key did not sign at that time: another did.
+    #[error("key {key_id} signs {term}, which does not hold {at}")]
+    OutOfTerm {
+        /// Id of the key that signed.
+        key_id: KeyId,
+        /// Its time, in words.
+        term: String,
+        /// The time that the document says.
+        at: String,
+    },
     /// A document names another algorithm than the key has.
     #[error("key {key_id} is an {expected} key, the document says {found}")]
     OtherAlgorithm {

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
+
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
@@ -116,9 +118,32 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// A key with the time for which it is trusted.
+#[derive(Debug, Clone)]
+struct Trusted {
+    key: PublicKey,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Trusted {
+    fn holds(&self, at: Option<Timestamp>) -> bool {
+        match at {
+            Some(at) => self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until),
+            None => self.from.is_none() && self.until.is_none(),
+        }
+    }
+
+    fn term(&self) -> String {
+        let from = self.from.map_or_else(String::new, |from| format!("from {from} "));
+        let until = self.until.map_or_else(|| "on".to_owned(), |until| format!("until {until}"));
+        format!("{from}{until}")
+    }
+}
+
 /// The keys a verifier trusts.
 #[derive(Debug, Clone, Default)]
-pub struct PublicKeys(BTreeMap<KeyId, PublicKey>);
+pub struct PublicKeys(BTreeMap<KeyId, Trusted>);
 
 impl PublicKeys {
     /// Reads one or more keys in SPKI PEM form, one after the other. Text between them is passed over.
@@ -137,17 +162,36 @@ impl PublicKeys {
 
     /// Trusts one more key.
     pub fn insert(&mut self, key: PublicKey) {
-        self.0.insert(key.id(), key);
+        self.insert_for(key, None, None);
     }
 
-    /// The key of this name, if trusted.
+    /// Trusts one more key for what says that it was signed from `from` on and before `until`.
+    pub fn insert_for(&mut self, key: PublicKey, from: Option<Timestamp>, until: Option<Timestamp>) {
+        self.0.insert(key.id(), Trusted { key, from, until });
+    }
+
+    /// The key of this name, if trusted at any time.
     pub fn get(&self, key_id: KeyId) -> Result<&PublicKey, Error> {
+        self.find(key_id).map(|trusted| &trusted.key)
+    }
+
+    /// The key of this name, if trusted for what says that it was signed then. What says no time counts only under a
+    /// key that is trusted for all time.
+    pub fn get_at(&self, key_id: KeyId, at: Option<&str>) -> Result<&PublicKey, Error> {
+        let trusted = self.find(key_id)?;
+        if trusted.holds(at.and_then(|at| at.parse().ok())) {
+            return Ok(&trusted.key);
+        }
+        Err(Error::OutOfTerm { key_id, term: trusted.term(), at: at.unwrap_or("no time").to_owned() })
+    }
+
+    fn find(&self, key_id: KeyId) -> Result<&Trusted, Error> {
         self.0.get(&key_id).ok_or(Error::UnknownKey { key_id, known: self.0.len() })
     }
 
     /// All trusted keys, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
-        self.0.values()
+        self.0.values().map(|trusted| &trusted.key)
     }
 
     /// How many keys are trusted.

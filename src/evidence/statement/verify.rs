@@ -91,7 +91,7 @@ pub fn verify(envelope: &[u8], keys: &PublicKeys) -> Result<Proven, Invalid> {
     let Proof { algorithm, key_id, batch_size, index, path, root, signature } = proof;
     proof::verify_inclusion(&tree::leaf_hash(raw.get().as_bytes()), index, batch_size, &path, &root)
         .map_err(|source| Invalid::Inclusion { index, batch_size, source })?;
-    let key = keys.get(key_id).map_err(Invalid::Signature)?;
+    let key = keys.get_at(key_id, statement["issued_at"].as_str()).map_err(Invalid::Signature)?;
     if key.algorithm() != algorithm {
         let expected = key.algorithm();
         return Err(Invalid::Signature(signer::Error::OtherAlgorithm { key_id, expected, found: algorithm }));

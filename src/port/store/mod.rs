@@ -7,6 +7,7 @@
 mod accept;
 mod access;
 mod deliveries;
+mod keys;
 mod obligations;
 mod query;
 mod retention;
@@ -20,6 +21,7 @@ pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,
     Settlement, Waiting, Want,
 };
+pub use keys::{Keys, SigningKey};
 pub use obligations::{Obligation, Obligations};
 pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
@@ -32,12 +34,22 @@ pub use crate::domain::delivery::Moment;
 
 /// All the ports of one backend.
 pub trait Store:
-    Accept + Deliveries + Trail + Obligations + Query + Access + Retention + fmt::Debug + Send + Sync
+    Accept + Deliveries + Trail + Obligations + Query + Access + Keys + Retention + fmt::Debug + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Accept + Deliveries + Trail + Obligations + Query + Access + Retention + fmt::Debug + Send + Sync
+    T: Accept
+        + Deliveries
+        + Trail
+        + Obligations
+        + Query
+        + Access
+        + Keys
+        + Retention
+        + fmt::Debug
+        + Send
+        + Sync
 {
 }
 

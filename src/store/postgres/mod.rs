@@ -20,6 +20,7 @@ mod error;
 mod floor;
 mod history;
 mod insert;
+mod keys;
 mod migrate;
 mod obligations;
 mod operate;

@@ -15,6 +15,7 @@ mod effect;
 mod error;
 mod history;
 mod insert;
+mod keys;
 mod migrate;
 mod obligations;
 mod operate;

@@ -77,6 +77,7 @@ mod store_access;
 mod store_crash;
 mod store_effects;
 mod store_hops;
+mod store_keys;
 mod store_lanes;
 mod store_operate;
 mod store_postgres;

@@ -1,6 +1,7 @@
 //! Signatures as others check them: with `openssl` and the steps of `docs/evidence.md`, whatever the key is.
 
 mod openssl;
+mod rotation;
 
 use std::{
     path::Path,

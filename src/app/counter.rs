@@ -59,7 +59,7 @@ impl Stopped {
     ) -> Result<Self, Error> {
         let opening = Opening::new(settings, environment, clock);
         let store = Shelf::look(&opening).await?;
-        let keys = match keys::look(settings, store.store()).await {
+        let keys = match keys::look(settings, environment, store.store()).await {
             Ok(keys) => keys,
             Err(error) => {
                 store.close().await?;
@@ -81,7 +81,7 @@ impl Stopped {
         let opening = Opening::new(settings, environment, clock);
         let store = Shelf::open_existing(&opening).await?;
         let clock = opening.clock();
-        let keys = match keys::open(settings, &store.store(), clock.now()).await {
+        let keys = match keys::open(settings, environment, &store.store(), clock.now()).await {
             Ok(keys) => keys,
             Err(refused) => {
                 store.close().await?;

@@ -1,4 +1,4 @@
-//! The keys that a hub signs with: where they lie, and that they are those of the store.
+//! The keys that a hub signs with: where they lie, in files or in a device, and that they are those of the store.
 
 use std::{
     fs, io,
@@ -12,10 +12,12 @@ use jiff::Timestamp;
 use super::{Error, setup};
 use crate::{
     config::{
+        environment::Environment,
         secret::SecretRef,
-        settings::{KeyAlgorithm, Settings},
+        settings::{self, KeyAlgorithm, Settings},
     },
-    engine::keys::{self, Keyring, NoKey, Source},
+    device::pkcs11::{self, Device},
+    engine::keys::{self, Keyring, NoKey},
     evidence::signer::{self, Algorithm, KeyId, PublicKeys, Signer},
     port::store::{SigningKey, Store},
 };
@@ -24,15 +26,17 @@ use crate::{
 /// The first key is made at the first start.
 pub(super) async fn open(
     settings: &Settings,
+    environment: &Environment,
     store: &Arc<dyn Store>,
     now: Timestamp,
 ) -> Result<Arc<Keyring>, Error> {
     let path = key_file(settings)?;
+    let places = Places::new(settings, environment)?;
     if store.signing_keys().await?.is_empty() {
-        found(path, settings.keys.algorithm, store.as_ref(), now).await?;
+        found(&places, path, settings.keys.algorithm, store.as_ref(), now).await?;
     }
     let notice = Duration::from_millis(settings.keys.notice_ms);
-    let ring = Keyring::open(Arc::clone(store), source(settings)?, notice);
+    let ring = Keyring::open(Arc::clone(store), Box::new(move || places.keys()), notice);
     let ring = ring.await.map_err(setup("signing key"))?;
     match ring.at(now) {
         Ok(_) => Ok(Arc::new(ring)),
@@ -42,16 +46,30 @@ pub(super) async fn open(
 }
 
 /// The keyring of who looks at a store and signs nothing.
-pub(super) async fn look(settings: &Settings, store: Arc<dyn Store>) -> Result<Arc<Keyring>, Error> {
-    let files = files(settings)?;
-    let held = move || Ok(files.iter().filter_map(|path| signer::load(path).ok()).collect());
+pub(super) async fn look(
+    settings: &Settings,
+    environment: &Environment,
+    store: Arc<dyn Store>,
+) -> Result<Arc<Keyring>, Error> {
+    let places = Places::new(settings, environment);
+    let held = move || Ok(places.as_ref().ok().and_then(|places| places.keys().ok()).unwrap_or_default());
     let ring = Keyring::open(store, Box::new(held), Duration::from_millis(settings.keys.notice_ms));
     Ok(Arc::new(ring.await.map_err(setup("history of the keys that sign"))?))
 }
 
 /// Names the first key of a store. Of hubs that start together on nothing, one does.
-async fn found(path: &Path, algorithm: KeyAlgorithm, store: &dyn Store, now: Timestamp) -> Result<(), Error> {
-    let (signer, origin) = load_or_make(path, algorithm)?;
+async fn found(
+    places: &Places,
+    path: &Path,
+    algorithm: KeyAlgorithm,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (signer, origin) = match &places.device {
+        // A key in a device that signs nothing is in nobody's way.
+        Some((device, [label, _])) => (in_device(device, label)?, KeyOrigin::Found),
+        None => load_or_make(path, algorithm)?,
+    };
     let public = signer.public_key().to_pem();
     let key = SigningKey { number: 1, public, from: now, by_predecessor: None, by_itself: None };
     if !store.add_signing_key(key, None).await? && origin == KeyOrigin::Made {
@@ -72,9 +90,24 @@ fn foreign_key(path: &Path, theirs: KeyId) -> Error {
     ))
 }
 
-/// The public key of this hub.
-pub fn public_keys(settings: &Settings) -> Result<PublicKeys, Error> {
-    let signer = signer::load(key_file(settings)?).map_err(|error| setup("signing key")(error.into()))?;
+fn in_device(device: &Arc<Device>, label: &str) -> Result<Arc<dyn Signer>, Error> {
+    let found = device.key(label).map_err(|error| setup("signing device")(error.into()))?;
+    match found {
+        Some(signer) => Ok(signer),
+        None => device.make(label).map_err(|error| setup("signing device")(error.into())),
+    }
+}
+
+/// The public key of this hub: of its file, or of its device.
+pub fn public_keys(settings: &Settings, environment: &Environment) -> Result<PublicKeys, Error> {
+    let path = key_file(settings)?;
+    let signer = match Places::new(settings, environment)?.device {
+        Some((device, [label, _])) if !path.exists() => {
+            device.key(&label).and_then(|key| key.ok_or(signer::Error::NoPublicKey))
+        }
+        _ => signer::load(path),
+    };
+    let signer = signer.map_err(|error| setup("signing key")(error.into()))?;
     Ok([signer.public_key().clone()].into_iter().collect())
 }
 
@@ -84,21 +117,61 @@ pub async fn trusted(store: &dyn Store, base: &PublicKeys) -> Result<PublicKeys,
 }
 
 /// Makes the key that is to follow, where there is none yet; where it lies.
-pub fn make_next(settings: &Settings) -> Result<(PathBuf, Arc<dyn Signer>), Error> {
-    let path = file("next", &settings.keys.next)?;
-    folder_of(path)?;
-    let signer = signer::create(path, algorithm(settings.keys.algorithm));
-    Ok((path.to_owned(), signer.map_err(|error| setup("next signing key")(error.into()))?))
+pub fn make_next(settings: &Settings, environment: &Environment) -> Result<(String, Arc<dyn Signer>), Error> {
+    let places = Places::new(settings, environment)?;
+    let (place, signer) = if let Some((device, [_, label])) = &places.device {
+        (label.to_string(), device.make(label))
+    } else {
+        let path = file("next", &settings.keys.next)?;
+        folder_of(path)?;
+        (path.display().to_string(), signer::create(path, algorithm(settings.keys.algorithm)))
+    };
+    Ok((place, signer.map_err(|error| setup("next signing key")(error.into()))?))
 }
 
-/// Both files, as far as they are there.
-fn source(settings: &Settings) -> Result<Source, Error> {
-    let files = files(settings)?;
-    Ok(Box::new(move || files.iter().filter(|path| path.exists()).map(|path| signer::load(path)).collect()))
+/// Where keys may lie.
+struct Places {
+    files: [PathBuf; 2],
+    /// With the labels of the key that signs and of the next.
+    device: Option<(Arc<Device>, [Box<str>; 2])>,
 }
 
-fn files(settings: &Settings) -> Result<[PathBuf; 2], Error> {
-    Ok([key_file(settings)?.to_owned(), file("next", &settings.keys.next)?.to_owned()])
+impl Places {
+    fn new(settings: &Settings, environment: &Environment) -> Result<Self, Error> {
+        let files = [key_file(settings)?.to_owned(), file("next", &settings.keys.next)?.to_owned()];
+        let device = settings.device.as_ref().map(|device| open_device(device, environment)).transpose()?;
+        Ok(Self { files, device })
+    }
+
+    /// Those of the device first: where there is one, it has the next.
+    fn keys(&self) -> Result<Vec<Arc<dyn Signer>>, signer::Error> {
+        let mut keys = Vec::new();
+        if let Some((device, labels)) = &self.device {
+            for label in labels {
+                keys.extend(device.key(label)?);
+            }
+        }
+        for path in self.files.iter().filter(|path| path.exists()) {
+            keys.push(signer::load(path)?);
+        }
+        Ok(keys)
+    }
+}
+
+fn open_device(
+    settings: &settings::Device,
+    environment: &Environment,
+) -> Result<(Arc<Device>, [Box<str>; 2]), Error> {
+    let pin = settings.pin.resolve(Path::new(""), environment);
+    let pin = pin.map_err(|error| Error::Configuration(format!("device.pin: {error}")))?;
+    let options = pkcs11::Options {
+        library: settings.library.clone(),
+        token: settings.token.clone(),
+        pin,
+        timeout: Duration::from_millis(settings.timeout_ms),
+    };
+    let device = Device::new(options).map_err(|error| setup("signing device")(error.into()))?;
+    Ok((device, [settings.key.clone(), settings.next.clone()]))
 }
 
 /// Where a key comes from.

@@ -223,7 +223,7 @@ impl Base {
         let shared = store.store();
         let now = outside.clock.now();
         let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
-        let keys = keys::open(settings, &shared, now).await?;
+        let keys = keys::open(settings, &outside.environment, &shared, now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
         restored::account(shared.as_ref(), &settings.paths.data, now).await?;
         let data = json!({

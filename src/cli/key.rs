@@ -95,21 +95,20 @@ async fn list(mut call: Call<'_>, form: Form) -> Result<(), Error> {
 }
 
 fn new(mut call: Call<'_>) -> Result<(), Error> {
-    let (path, signer) = app::load::make_next(&call.settings)?;
+    let (path, signer) = app::load::make_next(&call.settings, &call.environment)?;
     let (key, algorithm) = (signer.key_id(), signer.algorithm());
     if call.output.is_json() {
         let value = json!({
-            "key": key, "algorithm": algorithm, "file": path, "public": signer.public_key().to_pem(),
+            "key": key, "algorithm": algorithm, "place": path, "public": signer.public_key().to_pem(),
         });
         return Ok(call.output.json(&value)?);
     }
-    let path = path.display();
     Ok(call.output.say(
         &format!(
-            "已生成密钥 {key}（{algorithm}）：{path}\n请先复制到每个枢纽的同一位置，再执行 liandong key rotate"
+            "已生成密钥 {key}（{algorithm}）：{path}\n文件须先复制到每个枢纽的同一位置（设备中的密钥无须复制），再执行 liandong key rotate"
         ),
         &format!(
-            "key {key} ({algorithm}) is in {path}\nput it in the same place of every hub, then: liandong key rotate"
+            "key {key} ({algorithm}) is in {path}\na file is put in the same place of every hub first (a key in a device is not); then: liandong key rotate"
         ),
     )?)
 }

@@ -174,7 +174,7 @@ fn start(arguments: Arguments, environment: Environment, output: Output<'_>) -> 
 
 async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
-        Command::Demo(arguments) => demo::run(call, arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(call, arguments)).await,
         Command::Serve => serve::run(call).await,
         Command::Worker(arguments) => worker::run(call, arguments).await,
         Command::Check => registry::check(call),

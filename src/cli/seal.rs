@@ -58,7 +58,7 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     let shelf = Shelf::look(&opening).await?;
     let keys = match key {
         Some(path) => keys(&path)?,
-        None => app::load::public_keys(&call.settings)?,
+        None => app::load::public_keys(&call.settings, &call.environment)?,
     };
     let keys = app::load::trusted(shelf.store().as_ref(), &keys).await?;
     let begun = Instant::now();

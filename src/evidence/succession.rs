@@ -79,7 +79,7 @@ pub struct History(pub Vec<Tenure>);
 impl History {
     /// The key that signs at a time.
     pub fn at(&self, at: Timestamp) -> Option<&Tenure> {
-        self.0.iter().rev().find(|tenure| tenure.from <= at).or(self.0.first())
+        self.0.iter().rev().find(|tenure| tenure.from <= at).or_else(|| self.0.first())
     }
 
     /// The last that was named, which may be one that does not sign yet.

@@ -71,7 +71,6 @@ pub(super) fn problem(status: u16, body: &[u8]) -> Status {
         (None, "not_found") => Code::NotFound,
         (None, "name_taken") => Code::AlreadyExists,
         (None, "no_reason") => Code::InvalidArgument,
-        (None, "key") => Code::FailedPrecondition,
         (None, "not_allowed") => Code::Unimplemented,
         (None, _) => Code::FailedPrecondition,
     };

@@ -9,8 +9,9 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Backend, Breaker, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat, Moment, Paths,
-    Postgres, Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged, raw,
+    Admin, Backend, Breaker, Device, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat,
+    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged,
+    raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -77,6 +78,7 @@ impl Check {
             shutdown: Shutdown { grace_ms: self.number(&raw.shutdown.grace_ms, 100..=HOUR_MS.cast_signed()) },
             log: self.log(&raw.log),
             keys: self.keys(&raw.keys, &raw.paths),
+            device: self.device(&raw.device),
         }
     }
 
@@ -235,6 +237,34 @@ impl Check {
             algorithm: self.word(&raw.algorithm, algorithms),
             notice_ms: self.number(&raw.notice_ms, 1_000..=DAY_MS),
         }
+    }
+
+    fn device(&mut self, raw: &raw::Device) -> Option<Device> {
+        let timeout_ms = self.number(&raw.timeout_ms, 100..=60_000);
+        let pin = self.secret(&raw.pin, raw.pin.get_ref());
+        if matches!(pin, SecretRef::File(_)) {
+            self.refuse(&raw.pin, "must be env:NAME: a PIN does not lie in a file");
+        }
+        if raw.library.get_ref().is_empty() {
+            return None;
+        }
+        for label in [&raw.token, &raw.key, &raw.next] {
+            if label.get_ref().trim().is_empty() {
+                self.refuse(label, "must name what the device has, since device.library is given");
+            }
+        }
+        if raw.key.get_ref() == raw.next.get_ref() {
+            self.refuse(&raw.next, "must be another label than device.key");
+        }
+        let label = |value: &Spanned<String>| Box::from(value.get_ref().as_str());
+        Some(Device {
+            library: raw.library.get_ref().into(),
+            token: label(&raw.token),
+            pin,
+            key: label(&raw.key),
+            next: label(&raw.next),
+            timeout_ms,
+        })
     }
 
     pub(super) fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {

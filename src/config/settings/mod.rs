@@ -77,6 +77,8 @@ pub struct Settings {
     pub log: Log,
     /// Keys.
     pub keys: Keys,
+    /// A device that signs; none: keys are files.
+    pub device: Option<Device>,
 }
 
 /// Where things lie; relative paths start at the working directory.
@@ -289,6 +291,23 @@ pub struct Keys {
     pub algorithm: KeyAlgorithm,
     /// How long before it takes effect a change of keys is made known.
     pub notice_ms: u64,
+}
+
+/// A device that signs, over PKCS#11.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Library of its vendor.
+    pub library: PathBuf,
+    /// Label of the token.
+    pub token: Box<str>,
+    /// PIN of the user, in the environment.
+    pub pin: SecretRef,
+    /// Label of the key pair that signs.
+    pub key: Box<str>,
+    /// Label of the key pair that is to follow.
+    pub next: Box<str>,
+    /// Longest wait for an answer.
+    pub timeout_ms: u64,
 }
 
 /// What a new signing key is for.

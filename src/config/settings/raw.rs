@@ -89,6 +89,14 @@ sections! {
     Moment { operative: String, basis: String }
     Shutdown { grace_ms: i64 }
     Log { format: String, filter: String }
+    Device {
+        library: String,
+        token: String,
+        pin: String,
+        key: String,
+        next: String,
+        timeout_ms: i64,
+    }
     Keys { signing: String, next: String, algorithm: String, notice_ms: i64 }
 }
 
@@ -114,4 +122,5 @@ pub(super) struct Raw {
     pub(super) shutdown: Shutdown,
     pub(super) log: Log,
     pub(super) keys: Keys,
+    pub(super) device: Device,
 }

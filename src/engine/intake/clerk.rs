@@ -93,7 +93,8 @@ impl Clerk {
 }
 
 fn unsigned(error: &dyn std::error::Error) -> Refusal {
-    tracing::error!(%error, "receipts could not be signed");
+    let cause = error.source().map(ToString::to_string);
+    tracing::error!(%error, cause, "receipts could not be signed");
     Refusal::new(
         Code::Unavailable,
         "the hub cannot sign receipts now; nothing was changed, send it again later",

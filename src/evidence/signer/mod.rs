@@ -92,6 +92,9 @@ pub enum Error {
         /// Id of the key.
         key_id: KeyId,
     },
+    /// A device that signs did not.
+    #[error("the signing device did not do it: {0}")]
+    Device(String),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for a key; check its random source")]
     Random(#[source] getrandom::Error),

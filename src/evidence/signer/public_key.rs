@@ -50,6 +50,14 @@ impl PublicKey {
         }
     }
 
+    /// An Ed25519 key by its 32 bytes.
+    pub fn of_ed25519(bytes: &[u8; 32]) -> Result<Self, Error> {
+        match VerifyingKey::from_bytes(bytes) {
+            Ok(key) if !key.is_weak() => Ok(key.into()),
+            _ => Err(Error::PublicKey { number: 1 }),
+        }
+    }
+
     pub(super) fn of_sm2(key: sm2::PublicKey) -> Result<Self, sm2::dsa::signature::Error> {
         let key = sm2::dsa::VerifyingKey::new(USER_ID, key)?;
         let point = key.to_sec1_bytes();

@@ -1,5 +1,6 @@
 //! Signatures as others check them: with `openssl` and the steps of `docs/evidence.md`, whatever the key is.
 
+mod device;
 mod openssl;
 mod rotation;
 

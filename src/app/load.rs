@@ -39,6 +39,7 @@ pub fn unversioned_world(settings: &Settings, environment: &Environment) -> Resu
 pub fn references(settings: &Settings, environment: &Environment) -> Result<(), Error> {
     let adapters = adapters::load(settings, environment)?;
     super::keys::check(settings)?;
+    super::stamps::authorities(settings)?;
     adapters.check_mailboxes(settings)?;
     super::interfaces::certificates(settings)?;
     super::bus::check(settings, &adapters)?;

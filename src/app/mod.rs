@@ -17,6 +17,7 @@ pub mod load;
 mod outside;
 mod restored;
 pub mod shelf;
+pub mod stamps;
 pub mod telemetry;
 mod tokens;
 mod workers;
@@ -300,7 +301,8 @@ impl Base {
             desk: Arc::clone(&self.desk),
         };
         let core = self.core(settings, settle.clone());
-        let back = self.back(settings, settle.clone());
+        let mut back = self.back(settings, settle.clone());
+        stamps::spawn(&mut back, settings, &self.shared, &self.outside.clock)?;
         let acknowledge = Arc::new(Acknowledge { settle });
         let way_in = (reception, committer);
         let front = self.front(settings, (http, grpc), way_in, (&office, acknowledge)).await?;

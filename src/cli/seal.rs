@@ -12,7 +12,10 @@ use crate::{
         self,
         shelf::{Opening, Shelf},
     },
-    engine::audit::{self, Contradiction},
+    engine::{
+        audit::{self, Contradiction},
+        stamp,
+    },
     evidence::{
         checkpoint::Origin,
         seal::{Report, SealCheck},
@@ -68,12 +71,15 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         check.anchor(anchor);
     }
     let checked = watched(shelf.store().as_ref(), check, call.output.language).await;
+    let stamps = stamped(&call, shelf.store().as_ref()).await;
     shelf.close().await?;
-    let (report, contradiction) = checked?;
+    let ((report, contradiction), stamps) = (checked?, stamps?);
     let seconds = begun.elapsed().as_secs_f64();
     if call.output.is_json() {
-        let value =
-            serde_json::json!({ "report": report, "contradiction": contradiction, "seconds": seconds });
+        let value = serde_json::json!({
+            "report": report, "contradiction": contradiction, "seconds": seconds,
+            "stamps": stamps.as_ref().map(|stamps| stamps.as_ref().ok()),
+        });
         call.output.json(&value)?;
     } else {
         call.output.line(match call.output.language {
@@ -87,7 +93,18 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
             format!("存储内容与留痕不符：{}", found.chinese()),
             format!("stored rows are not as sealed: {found}"),
         )),
-        None => Ok(()),
+        None => match stamps {
+            Some(Err(wrong)) => Err(Error::said(format!("时间戳不成立：{wrong}"), wrong)),
+            Some(Ok(_)) | None => Ok(()),
+        },
+    }
+}
+
+/// How many time stamps there are, or what is wrong with one; none where no authority is configured.
+async fn stamped(call: &Call<'_>, store: &dyn Store) -> Result<Option<Result<u64, String>>, Error> {
+    match app::stamps::authorities(&call.settings)? {
+        Some(authorities) => Ok(Some(stamp::check(store, &authorities).await?)),
+        None => Ok(None),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod reconcile;
 pub mod retention;
 pub mod seal;
 pub mod settle;
+pub mod stamp;
 pub mod trail;
 pub mod world;
 

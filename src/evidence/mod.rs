@@ -16,4 +16,5 @@ pub mod signer;
 pub mod slip;
 pub mod statement;
 pub mod succession;
+pub mod timestamp;
 pub mod tree;

@@ -66,6 +66,10 @@ pub const MAILBOX_STREAMS: &str = "liandong_mailbox_streams";
 pub const MAILBOX_ANSWERS: &str = "liandong_mailbox_answers_total";
 /// Whether this hub lacks the key that signs, or will; it signs nothing then.
 pub const KEY_MISSING: &str = "liandong_signing_key_missing";
+/// Age of the oldest checkpoint that no authority has stamped, where one is configured.
+pub const STAMP_LAG: &str = "liandong_timestamp_lag_seconds";
+/// Whether that is longer than the grace.
+pub const STAMP_OVERDUE: &str = "liandong_timestamp_overdue";
 /// Certificates read again after their files changed; label `result`.
 pub const CERTIFICATE_RELOADS: &str = "liandong_certificate_reloads_total";
 
@@ -103,6 +107,8 @@ pub fn describe() {
     describe_gauge!(MAILBOX_STREAMS, Unit::Count, "who has the mailbox of an endpoint open now");
     describe_counter!(MAILBOX_ANSWERS, Unit::Count, "answers to deliveries out of mailboxes, by count");
     describe_gauge!(KEY_MISSING, Unit::Count, "whether this hub lacks the key that signs, or will");
+    describe_gauge!(STAMP_LAG, Unit::Seconds, "age of the oldest checkpoint without a time stamp");
+    describe_gauge!(STAMP_OVERDUE, Unit::Count, "whether a time stamp is late beyond the grace");
     describe_counter!(CERTIFICATE_RELOADS, Unit::Count, "certificates read again, by result");
 }
 

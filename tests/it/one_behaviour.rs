@@ -33,6 +33,7 @@ const PORTS: [Port; 2] = [
             "store_query",
             "store_retention",
             "store_settle",
+            "store_stamps",
             "store_trail",
         ],
     },

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Admin, Backend, Breaker, Device, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat,
-    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged,
-    raw,
+    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, TimeStamps, Tls, layers::Found,
+    layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -79,6 +79,7 @@ impl Check {
             log: self.log(&raw.log),
             keys: self.keys(&raw.keys, &raw.paths),
             device: self.device(&raw.device),
+            timestamp: self.timestamp(&raw.timestamp),
         }
     }
 
@@ -237,6 +238,26 @@ impl Check {
             algorithm: self.word(&raw.algorithm, algorithms),
             notice_ms: self.number(&raw.notice_ms, 1_000..=DAY_MS),
         }
+    }
+
+    fn timestamp(&mut self, raw: &raw::Timestamp) -> Option<TimeStamps> {
+        let stamps = TimeStamps {
+            url: raw.url.get_ref().as_str().into(),
+            authority: raw.authority.get_ref().into(),
+            every_ms: self.number(&raw.every_ms, 100..=DAY_MS),
+            grace_ms: self.number(&raw.grace_ms, 100..=30 * DAY_MS),
+            timeout_ms: self.number(&raw.timeout_ms, 100..=60_000),
+        };
+        if raw.url.get_ref().is_empty() {
+            return None;
+        }
+        if !["http://", "https://"].iter().any(|scheme| stamps.url.starts_with(scheme)) {
+            self.refuse(&raw.url, "must be an address with http:// or https://");
+        }
+        if raw.authority.get_ref().is_empty() {
+            self.refuse(&raw.authority, "is empty, but timestamp.url is given");
+        }
+        Some(stamps)
     }
 
     fn device(&mut self, raw: &raw::Device) -> Option<Device> {

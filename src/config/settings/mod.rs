@@ -79,6 +79,8 @@ pub struct Settings {
     pub keys: Keys,
     /// A device that signs; none: keys are files.
     pub device: Option<Device>,
+    /// Time stamps over checkpoints; none: there are none.
+    pub timestamp: Option<TimeStamps>,
 }
 
 /// Where things lie; relative paths start at the working directory.
@@ -306,6 +308,21 @@ pub struct Device {
     pub key: Box<str>,
     /// Label of the key pair that is to follow.
     pub next: Box<str>,
+    /// Longest wait for an answer.
+    pub timeout_ms: u64,
+}
+
+/// Time stamps over checkpoints (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeStamps {
+    /// Where the authority is asked.
+    pub url: Box<str>,
+    /// File of the certificates that its own must lead to.
+    pub authority: PathBuf,
+    /// Rhythm.
+    pub every_ms: u64,
+    /// How long a checkpoint may wait.
+    pub grace_ms: u64,
     /// Longest wait for an answer.
     pub timeout_ms: u64,
 }

@@ -89,6 +89,7 @@ sections! {
     Moment { operative: String, basis: String }
     Shutdown { grace_ms: i64 }
     Log { format: String, filter: String }
+    Timestamp { url: String, authority: String, every_ms: i64, grace_ms: i64, timeout_ms: i64 }
     Device {
         library: String,
         token: String,
@@ -123,4 +124,5 @@ pub(super) struct Raw {
     pub(super) log: Log,
     pub(super) keys: Keys,
     pub(super) device: Device,
+    pub(super) timestamp: Timestamp,
 }

@@ -11,6 +11,7 @@ mod keys;
 mod obligations;
 mod query;
 mod retention;
+mod stamps;
 mod trail;
 
 use std::{fmt, sync::Arc};
@@ -28,13 +29,25 @@ pub use query::{
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
 pub use retention::{Archived, Retention, Stock};
+pub use stamps::{StampRow, Stamps};
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
 
 pub use crate::domain::delivery::Moment;
 
 /// All the ports of one backend.
 pub trait Store:
-    Accept + Deliveries + Trail + Obligations + Query + Access + Keys + Retention + fmt::Debug + Send + Sync
+    Accept
+    + Deliveries
+    + Trail
+    + Obligations
+    + Query
+    + Access
+    + Keys
+    + Retention
+    + Stamps
+    + fmt::Debug
+    + Send
+    + Sync
 {
 }
 
@@ -47,6 +60,7 @@ impl<T> Store for T where
         + Access
         + Keys
         + Retention
+        + Stamps
         + fmt::Debug
         + Send
         + Sync

@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
     ("0002_archive", include_str!("migrations/0002_archive.sql")),
     ("0003_sm3", include_str!("migrations/0003_sm3.sql")),
     ("0004_signing_key", include_str!("migrations/0004_signing_key.sql")),
+    ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
 ];
 
 /// Brings the database to the form this version knows.

@@ -30,6 +30,7 @@ mod retention;
 mod runner;
 mod session;
 mod settle;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod trail;

@@ -25,6 +25,7 @@ mod query;
 mod readers;
 mod retention;
 mod settle;
+mod stamps;
 mod standing;
 mod tally;
 mod trail;

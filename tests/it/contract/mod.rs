@@ -87,4 +87,5 @@ mod store_query;
 mod store_retention;
 mod store_settle;
 mod store_sqlite;
+mod store_stamps;
 mod store_trail;

@@ -3,6 +3,7 @@
 mod device;
 mod openssl;
 mod rotation;
+mod timestamps;
 
 use std::{
     path::Path,

@@ -57,6 +57,20 @@ pub(super) async fn look(
     Ok(Arc::new(ring.await.map_err(setup("history of the keys that sign"))?))
 }
 
+/// The key that signs now, for a command beside hubs, and since when.
+pub async fn signing(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    now: Timestamp,
+) -> Result<(Arc<dyn Signer>, Timestamp), Error> {
+    let signer = look(settings, Arc::clone(store)).await?.at(now);
+    let signer = signer.map_err(|error| setup("signing key")(error.into()))?;
+    let public = signer.public_key().to_pem();
+    let keys = store.signing_keys().await?;
+    let since = keys.into_iter().filter(|key| key.public == public).map(|key| key.from).max();
+    Ok((signer, since.unwrap_or(now)))
+}
+
 /// Names the first key of a store. Of hubs that start together on nothing, one does.
 async fn found(
     places: &Places,

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::{Timestamp, civil::Date};
 
-pub use super::keys::{make_next, public_keys, trusted};
+pub use super::keys::{make_next, public_keys, signing, trusted};
 use super::{Error, adapters, setup};
 use crate::{
     config::{adapter, calendar, environment::Environment, registry, rules, settings::Settings},

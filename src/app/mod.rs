@@ -56,6 +56,7 @@ use crate::{
         seal::Sealer,
         settle::Settle,
         trail::{self, About},
+        watch::Watch,
         world::Worlds,
     },
     evidence::{
@@ -367,6 +368,9 @@ impl Base {
             every: Duration::from_millis(settings.http.token_refresh_ms),
         };
         back.spawn("tokens", tokens.run(back.token().clone()));
+        let every = Duration::from_millis(settings.watch.every_ms);
+        let watch = Watch::new(Arc::clone(&self.shared), Arc::clone(&self.outside.clock), every);
+        back.spawn("watch", watch.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
         back.spawn("metrics", telemetry::upkeep(self.outside.metrics.clone(), back.token().clone()));
         back

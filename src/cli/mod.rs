@@ -5,6 +5,7 @@ pub mod bench;
 pub mod deliveries;
 pub mod demo;
 pub mod error;
+mod evidence;
 pub mod help;
 mod key;
 pub mod language;
@@ -100,6 +101,9 @@ enum Command {
     /// Check seals
     #[command(arg_required_else_help = true)]
     Seal(seal::Arguments),
+    /// Evidence files for third parties
+    #[command(arg_required_else_help = true)]
+    Evidence(evidence::Arguments),
     /// Archive what is beyond its term, and verify archives
     #[command(arg_required_else_help = true)]
     Retention(retention::Arguments),
@@ -187,6 +191,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Token(arguments) => token::run(call, arguments).await,
         Command::Key(arguments) => key::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
+        Command::Evidence(arguments) => evidence::run(call, arguments).await,
         Command::Retention(arguments) => retention::run(call, arguments).await,
         Command::Bench(arguments) => bench::run(call, arguments).await,
     }

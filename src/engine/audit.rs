@@ -121,8 +121,9 @@ pub async fn contradiction(
         _ => None,
     };
     let of = |name: &str| entry[name].as_str().map(|id| format!("{name} {id}"));
-    Ok(found
-        .map(|what| Contradiction { of: of("delivery").or_else(|| of("message")).unwrap_or_default(), what }))
+    // A receipt names the delivery that it speaks of, which is another message's.
+    let named = if entry["event"] == ACCEPTED { None } else { of("delivery") };
+    Ok(found.map(|what| Contradiction { of: named.or_else(|| of("message")).unwrap_or_default(), what }))
 }
 
 type Found = Option<What>;
@@ -251,6 +252,8 @@ fn is_made(entry: &Value, row: &AttemptRow) -> bool {
         && data["sent_sm3"].as_str() == row.sent_sm3.as_deref()
         && data["answer"].as_str() == row.answer_digest.as_deref()
         && data["answer_sm3"].as_str() == row.answer_sm3.as_deref()
+        // Entries of earlier versions do not commit to it.
+        && data.get("said").is_none_or(|said| *said == serde_json::json!(Digest::of(row.detail.as_bytes())))
 }
 
 /// Whether a row says that nothing was sent, as an entry tells.

@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod census;
 pub mod desk;
 pub mod dispatch;
+pub mod evidence;
 pub mod intake;
 pub mod keys;
 pub mod office;
@@ -16,6 +17,7 @@ pub mod seal;
 pub mod settle;
 pub mod stamp;
 pub mod trail;
+pub mod watch;
 pub mod world;
 
 use breaker::BreakerPolicy;

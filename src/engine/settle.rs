@@ -24,6 +24,7 @@ use crate::{
         id::EndpointId,
         retry,
     },
+    evidence::digest::Digest,
     port::{
         bus::{Bus, WorkOutcome},
         clock::Clock,
@@ -98,6 +99,7 @@ impl Settle {
             "sent": record.sent_digest.map(hex::encode), "answer": record.answer_digest.map(hex::encode),
             "sent_sm3": record.sent_sm3.map(hex::encode), "answer_sm3": record.answer_sm3.map(hex::encode),
             "adapter": record.adapter_version, "on_behalf_of": work.on_behalf_of,
+            "said": Digest::of(record.detail.as_bytes()),
         });
         let about = About::delivery(work.message, work.delivery);
         Settlement {

@@ -25,6 +25,10 @@ pub const HANDED_BACK: &str = "delivery.handed_back";
 pub const OUTCOME_REFUSED: &str = "outcome.refused";
 /// A person operated on a delivery.
 pub const OPERATED: &str = "delivery.operated";
+/// Another message answers this one.
+pub const ANSWERED: &str = "message.answered";
+/// Something that somebody owed was not there on its last day.
+pub const MISSED: &str = "obligation.missed";
 /// An endpoint was paused by its breaker.
 pub const BREAKER_OPENED: &str = "endpoint.paused";
 /// An endpoint answers again.
@@ -52,6 +56,8 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         HANDED_BACK => "未能推出，退回",
         OUTCOME_REFUSED => "拒认推送结果",
         OPERATED => "人工操作",
+        ANSWERED => "收到反馈",
+        MISSED => "逾期未办",
         BREAKER_OPENED => "暂停推送",
         BREAKER_CLOSED => "恢复推送",
         KEY_ROTATED => "更换签名密钥",
@@ -100,7 +106,17 @@ struct Body<'a, T> {
 
 /// Makes an entry. `data` holds words, ids, digests and commitments; never a personal value.
 pub fn entry(event: &'static str, about: About, data: &impl Serialize, at: Timestamp) -> NewEntry {
-    let id = new_id(at);
+    entry_with(new_id(at), event, about, data, at)
+}
+
+/// Makes an entry under an id that whoever makes it gives to it alike.
+pub fn entry_with(
+    id: Uuid,
+    event: &'static str,
+    about: About,
+    data: &impl Serialize,
+    at: Timestamp,
+) -> NewEntry {
     let body = Body { at, data, delivery: about.delivery, event, id, message: about.message };
     let body = canonical::to_bytes(&body).unwrap_or_else(|error| {
         // Only our own words and ids reach this place; should a value ever not be writable, the entry says so.

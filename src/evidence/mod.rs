@@ -10,6 +10,7 @@ mod bytes32;
 pub mod canonical;
 pub mod checkpoint;
 pub mod digest;
+pub mod file;
 pub mod note;
 pub mod seal;
 pub mod signer;

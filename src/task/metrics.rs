@@ -20,6 +20,8 @@ pub const ATTEMPT_DURATION: &str = "liandong_delivery_attempt_duration_seconds";
 pub const END_TO_END: &str = "liandong_end_to_end_duration_seconds";
 /// Deliveries parked, from the start, by an attempt or by a person; label `reason`.
 pub const PARKED: &str = "liandong_deliveries_parked_total";
+/// Deadlines that this hub found missed; several hubs, and one that starts again, find the same ones.
+pub const DEADLINES_MISSED: &str = "liandong_deadlines_missed_total";
 /// Deliveries now, as the store has them, so also after a restart; label `state`.
 pub const DELIVERIES: &str = "liandong_deliveries";
 /// Deliveries with workers now; label `endpoint`.
@@ -84,6 +86,7 @@ pub fn describe() {
     describe_histogram!(ATTEMPT_DURATION, Unit::Seconds, "duration of one attempt, by endpoint");
     describe_histogram!(END_TO_END, Unit::Seconds, "from acceptance to the target's confirmation, by kind");
     describe_counter!(PARKED, Unit::Count, "deliveries parked, by reason");
+    describe_counter!(DEADLINES_MISSED, Unit::Count, "deadlines that were found missed");
     describe_gauge!(DELIVERIES, Unit::Count, "deliveries now, by state");
     describe_gauge!(IN_FLIGHT, Unit::Count, "deliveries with workers now, by endpoint");
     describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");

@@ -17,6 +17,7 @@ mod demo;
 mod demo_data;
 mod dispatch;
 mod drains;
+mod evidence_files;
 mod failure_is_evidence_too;
 mod faults;
 mod grpc;

@@ -242,6 +242,29 @@ const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "evidence export",
+        &[
+            example(
+                "liandong evidence export 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --out evidence.json",
+                "一次推送或一条消息的证据包",
+                "of a delivery or a message",
+            ),
+            example(
+                "liandong evidence export 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --redact --wait --html page.html",
+                "不含消息内容，等到封存，另写打印页面",
+                "without contents, once sealed, with a page to print",
+            ),
+        ],
+    ),
+    (
+        "evidence verify",
+        &[example(
+            "liandong evidence verify evidence.json --key hub.pub.pem",
+            "只凭文件和公钥核验",
+            "with nothing but the file and the public key",
+        )],
+    ),
+    (
         "retention run",
         &[
             example(

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Admin, Backend, Breaker, Device, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat,
-    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, TimeStamps, Tls, layers::Found,
+    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, TimeStamps, Tls, Watch, layers::Found,
     layers::Merged, raw,
 };
 use crate::{
@@ -73,6 +73,7 @@ impl Check {
                 pause_ms: self.number(&raw.breaker.pause_ms, 10..=DAY_MS),
             },
             seal: self.seal(&raw.seal),
+            watch: Watch { every_ms: self.number(&raw.watch.every_ms, 10..=HOUR_MS.cast_signed()) },
             retention: Retention { online_months: self.number(&raw.retention.online_months, MONTHS) },
             moment: self.moment(&raw.moment),
             shutdown: Shutdown { grace_ms: self.number(&raw.shutdown.grace_ms, 100..=HOUR_MS.cast_signed()) },

@@ -67,6 +67,8 @@ pub struct Settings {
     pub breaker: Breaker,
     /// Sealing the trail.
     pub seal: Seal,
+    /// Watching deadlines.
+    pub watch: Watch,
     /// How long things stay.
     pub retention: Retention,
     /// The operative moment.
@@ -239,6 +241,13 @@ pub struct Seal {
     pub entries: usize,
     /// Name of the log.
     pub origin: Box<str>,
+}
+
+/// Watching deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// How often it is looked whether a day is over.
+    pub every_ms: u64,
 }
 
 /// How long things stay in the store.

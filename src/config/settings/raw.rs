@@ -85,6 +85,7 @@ sections! {
     Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }
     Breaker { failures: i64, pause_ms: i64 }
     Seal { every_ms: i64, entries: i64, origin: String }
+    Watch { every_ms: i64 }
     Retention { online_months: i64 }
     Moment { operative: String, basis: String }
     Shutdown { grace_ms: i64 }
@@ -118,6 +119,7 @@ pub(super) struct Raw {
     pub(super) retry: Retry,
     pub(super) breaker: Breaker,
     pub(super) seal: Seal,
+    pub(super) watch: Watch,
     pub(super) retention: Retention,
     pub(super) moment: Moment,
     pub(super) shutdown: Shutdown,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use metrics::counter;
+use serde_json::json;
 
 use super::{
     Answer,
-    forms::{Entry, Promised, Routed, Statement},
+    forms::{Entry, Promised, Routed, Said as Effected, Statement},
     prepare::Prepared,
 };
 use crate::{
@@ -56,7 +57,8 @@ impl Clerk {
         let signer = self.keys.at(now).map_err(|error| unsigned(&error))?;
         let receipts =
             statement::sign_batch(&statements, signer.as_ref()).map_err(|error| unsigned(&error))?;
-        Ok(made.into_iter().zip(receipts).map(|(made, receipt)| made.acceptance(receipt, now)).collect())
+        let accepted = |(made, receipt): (Made, Vec<u8>)| made.acceptance(receipt, moment, now);
+        Ok(made.into_iter().zip(receipts).map(accepted).collect())
     }
 
     /// What a sender hears; systems with something to receive are told as well.
@@ -154,9 +156,11 @@ impl Made {
         }
     }
 
-    fn acceptance(self, receipt: Vec<u8>, now: Timestamp) -> Acceptance {
+    fn acceptance(self, receipt: Vec<u8>, moment: Moment, now: Timestamp) -> Acceptance {
         let Self { id, prepared, deliveries } = self;
         let received_digest = Digest::of(&prepared.received);
+        let effects: Vec<_> = prepared.effects.iter().filter_map(Effected::of).collect();
+        let about = About { delivery: effects.iter().find_map(Effected::delivery), ..About::message(id) };
         let data = Entry {
             commitment: prepared.salt.commit(&prepared.received),
             commitment_sm3: prepared.salt.commit_by_sm3(&prepared.received),
@@ -164,15 +168,23 @@ impl Made {
             decided_by: &prepared.message.decided_by,
             decision: prepared.salt.commit(&prepared.decision_json),
             deliveries: deliveries.iter().map(Routed::of).collect(),
+            effects,
             endpoint: &prepared.endpoint,
             kind: prepared.message.key.kind,
+            moment,
             organisation: &prepared.message.key.organisation,
             receipt: Digest::of(&receipt),
             registry: prepared.decision.registry_version,
             revision: prepared.message.revision,
             rules: prepared.decision.rules_version,
         };
-        let entry = trail::entry(trail::ACCEPTED, About::message(id), &data, now);
+        let answer = |answered| {
+            let data = json!({ "by": id, "organisation": data.organisation, "kind": data.kind });
+            trail::entry(trail::ANSWERED, About::message(answered), &data, now)
+        };
+        let answers = data.effects.iter().filter_map(Effected::answers).map(answer);
+        let mut entries = vec![trail::entry(trail::ACCEPTED, about, &data, now)];
+        entries.extend(answers);
         let obligations = prepared.decision.obligations.iter().map(|it| NewObligation {
             organisation: it.organisation.clone(),
             duty: it.duty,
@@ -200,7 +212,7 @@ impl Made {
             order_key: prepared.decision.order_key,
             effects: prepared.effects,
             receipt: receipt.into(),
-            entries: vec![entry],
+            entries,
             deliveries,
         }
     }

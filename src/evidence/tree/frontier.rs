@@ -41,6 +41,12 @@ impl Frontier {
         from_the_right.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(empty_root)
     }
 
+    /// The perfect subtrees, largest and leftmost first: how many leaves each has, and its root.
+    pub(super) fn subtrees(&self) -> impl Iterator<Item = (u64, Hash)> {
+        let widths = (0..u64::BITS).rev().map(|bit| 1 << bit).filter(|width| self.size & width != 0);
+        widths.zip(self.roots.iter().copied())
+    }
+
     /// The form to store: the size as 8 big-endian bytes, then 32 bytes a root.
     pub fn to_bytes(&self) -> Vec<u8> {
         let roots = self.roots.iter().flat_map(|root| root.0);

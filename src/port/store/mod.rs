@@ -23,7 +23,7 @@ pub use deliveries::{
     Settlement, Waiting, Want,
 };
 pub use keys::{Keys, SigningKey};
-pub use obligations::{Obligation, Obligations};
+pub use obligations::{Obligation, Obligations, Overdue, Place};
 pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,

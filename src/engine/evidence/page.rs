@@ -316,7 +316,7 @@ fn how(page: &mut Part, proven: &Proven) {
         "本页由证据包文件生成，供阅读；证明力在证据包文件及其签名，不在本页。核验不需要枢纽的存储，也不需要网络：",
     );
     page.put(format_args!("<pre>liandong evidence verify 证据包文件 --key 公钥文件</pre>\n"));
-    page.paragraph("公钥应从可信途径另行取得，不得取自证据包。不用本软件时，可按 docs/evidence-file.md 用 openssl 逐步核验。");
+    page.paragraph("公钥应从可信途径另行取得，不得取自证据包。不用本软件时，可按 docs/evidence-file.zh-CN.md 用 openssl 逐步核验。");
     let keys: Vec<_> = proven.keys.iter().map(ToString::to_string).collect();
     let sealed = &proven.sealed;
     page.pairs(&[

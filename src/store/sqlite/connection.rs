@@ -46,7 +46,10 @@ pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, Error
 
 /// Moves the log into the database, cuts it, and lets SQLite renew what it knows of the tables.
 pub(super) fn finish(connection: &Connection) -> Result<(), Error> {
-    connection.execute_batch("PRAGMA optimize")?;
+    // What it writes makes look-ups faster and is not worth failing for: a full disk may have no room for it.
+    if let Err(error) = connection.execute_batch("PRAGMA optimize") {
+        tracing::debug!(%error, "statistics of the store were not renewed");
+    }
     let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy {
         tracing::warn!("log was not moved into the database at close, it will be at the next start");

@@ -60,10 +60,11 @@ pub(super) async fn look(
 /// The key that signs now, for a command beside hubs, and since when.
 pub async fn signing(
     settings: &Settings,
+    environment: &Environment,
     store: &Arc<dyn Store>,
     now: Timestamp,
 ) -> Result<(Arc<dyn Signer>, Timestamp), Error> {
-    let signer = look(settings, Arc::clone(store)).await?.at(now);
+    let signer = look(settings, environment, Arc::clone(store)).await?.at(now);
     let signer = signer.map_err(|error| setup("signing key")(error.into()))?;
     let public = signer.public_key().to_pem();
     let keys = store.signing_keys().await?;

@@ -96,7 +96,7 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
 }
 
 async fn export(mut call: Call<'_>, arguments: &Export) -> Result<(), Error> {
-    let own = app::load::public_keys(&call.settings)?;
+    let own = app::load::public_keys(&call.settings, &call.environment)?;
     let configured = Configured {
         names: Words::with_names(Language::Zh, &call.settings).names(),
         moment_basis: call.settings.moment.basis.to_string(),
@@ -105,7 +105,8 @@ async fn export(mut call: Call<'_>, arguments: &Export) -> Result<(), Error> {
     let shelf = Shelf::look(&opening).await?;
     let store = shelf.store();
     let keys = app::load::trusted(store.as_ref(), &own).await?;
-    let (signer, signs_since) = app::load::signing(&call.settings, &store, opening.clock().now()).await?;
+    let now = opening.clock().now();
+    let (signer, signs_since) = app::load::signing(&call.settings, &call.environment, &store, now).await?;
     let exporter = Exporter { store, signer, signs_since, keys: keys.clone(), configured };
     let rhythm = Duration::from_millis(call.settings.seal.every_ms);
     let made = made(&exporter, arguments, rhythm).await;

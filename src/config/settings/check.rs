@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Admin, Backend, Breaker, Device, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat,
-    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, TimeStamps, Tls, Watch, layers::Found,
-    layers::Merged, raw,
+    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, TimeStamps, Tls, Watch,
+    layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},

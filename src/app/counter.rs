@@ -86,6 +86,7 @@ impl Stopped {
             signer,
             origin,
             every: Duration::from_millis(settings.seal.every_ms),
+            backlog: settings.seal.backlog_entries,
             entries: settings.seal.entries,
             anchor: Some(restored::anchor(&settings.paths.data)),
         };

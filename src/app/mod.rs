@@ -5,6 +5,7 @@
 //! outcomes are settled, the trail is sealed, the store closes, probes last.
 
 mod adapters;
+mod anchors;
 mod attach;
 pub mod bus;
 mod checked;
@@ -61,7 +62,7 @@ use crate::{
         signer::Signer,
         slip::{Purpose, SlipKey},
     },
-    port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
+    port::{anchorage::Anchorage, bus::Bus, inbox::Inbox, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
 
@@ -208,6 +209,8 @@ struct Base {
     transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
+    /// Places outside that checkpoints are sent to.
+    anchorages: Vec<Arc<dyn Anchorage>>,
 }
 
 impl Base {
@@ -238,7 +241,9 @@ impl Base {
             handout.open(post, SlipKey::of(&content_key, Purpose::Copies));
             answers
         });
+        let anchorages = anchors::places(settings, &outside.environment, &outside.clock)?;
         Ok(Self {
+            anchorages,
             attachments: workers::attachments(settings, &bus, slips, &outside.clock),
             bus,
             inboxes,
@@ -343,7 +348,7 @@ impl Base {
     }
 
     /// What looks after the rest.
-    fn back(&self, settings: &Settings, settle: Settle) -> Supervisor {
+    fn back(&mut self, settings: &Settings, settle: Settle) -> Supervisor {
         let mut back = Supervisor::new(CancellationToken::new());
         let reconcile = Reconcile {
             store: Arc::clone(&self.shared),
@@ -364,6 +369,9 @@ impl Base {
         };
         back.spawn("tokens", tokens.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
+        for place in std::mem::take(&mut self.anchorages) {
+            anchors::send(&mut back, place, settings, (&self.shared, &self.outside.clock));
+        }
         back.spawn("metrics", telemetry::upkeep(self.outside.metrics.clone(), back.token().clone()));
         back
     }
@@ -444,6 +452,7 @@ impl Base {
             signer: Arc::clone(&self.signer),
             origin: self.origin.clone(),
             every: Duration::from_millis(settings.seal.every_ms),
+            backlog: settings.seal.backlog_entries,
             entries: settings.seal.entries,
             anchor: Some(restored::anchor(&settings.paths.data)),
         }

@@ -2,6 +2,7 @@
 //! bus, a clock, a signer and the world (registry, rules, calendar).
 
 pub mod acknowledge;
+pub mod anchor;
 pub mod audit;
 pub mod breaker;
 pub mod census;

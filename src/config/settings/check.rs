@@ -72,6 +72,7 @@ impl Check {
                 pause_ms: self.number(&raw.breaker.pause_ms, 10..=DAY_MS),
             },
             seal: self.seal(&raw.seal),
+            anchor: self.anchor(&raw.anchor),
             retention: Retention { online_months: self.number(&raw.retention.online_months, MONTHS) },
             moment: self.moment(&raw.moment),
             shutdown: Shutdown { grace_ms: self.number(&raw.shutdown.grace_ms, 100..=HOUR_MS.cast_signed()) },
@@ -202,6 +203,7 @@ impl Check {
         }
         Seal {
             every_ms: self.number(&raw.every_ms, 10..=HOUR_MS.cast_signed()),
+            backlog_entries: self.number(&raw.backlog_entries, 1..=1_000_000_000),
             entries: self.number(&raw.entries, 1..=1_000_000),
             origin: origin.as_str().into(),
         }

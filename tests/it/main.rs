@@ -32,6 +32,7 @@ mod rabbitmq;
 mod retention;
 mod right_level;
 mod same_twice_is_once;
+mod seals;
 mod secrets_and_persons_stay_in;
 mod several_hubs;
 mod source;

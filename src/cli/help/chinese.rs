@@ -156,6 +156,20 @@ const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        path: "seal prove",
+        about: "证明现有留痕是另行保管的检查点的延续：其间没有改动、删除",
+        arguments: &[
+            ("old", "较早的检查点"),
+            ("new", "较晚的检查点；不给则取存储中最新的"),
+            ("to", "证明写入的文件；不给则输出"),
+        ],
+    },
+    Text {
+        path: "seal verify-proof",
+        about: "核验这样的证明，无须存储",
+        arguments: &[("proof", "证明文件"), ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥")],
+    },
+    Text {
         path: "retention", about: "归档超过在线保存期限的内容，核验归档", arguments: &[]
     },
     Text {

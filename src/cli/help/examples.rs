@@ -223,6 +223,25 @@ const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "seal prove",
+        &[
+            example(
+                "liandong seal prove 20260305T013000Z-1234.txt --to proof.json",
+                "自另行保管的检查点以来没有改动",
+                "nothing was changed since a checkpoint kept elsewhere",
+            ),
+            example("liandong seal prove old.txt new.txt", "两个检查点之间", "between two checkpoints"),
+        ],
+    ),
+    (
+        "seal verify-proof",
+        &[example(
+            "liandong seal verify-proof proof.json --key hub.pem",
+            "只凭证明与公钥核验",
+            "with nothing but the proof and the key",
+        )],
+    ),
+    (
         "retention run",
         &[
             example(

@@ -6,6 +6,7 @@
 
 mod accept;
 mod access;
+mod audit;
 mod deliveries;
 mod obligations;
 mod query;
@@ -16,6 +17,7 @@ use std::{fmt, sync::Arc};
 
 pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Verdict};
 pub use access::{Access, Grant, NewToken, Scope, Token};
+pub use audit::{Asked, Audit, Rows};
 pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,
     Settlement, Waiting, Want,
@@ -32,12 +34,22 @@ pub use crate::domain::delivery::Moment;
 
 /// All the ports of one backend.
 pub trait Store:
-    Accept + Deliveries + Trail + Obligations + Query + Access + Retention + fmt::Debug + Send + Sync
+    Accept + Deliveries + Trail + Obligations + Query + Audit + Access + Retention + fmt::Debug + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Accept + Deliveries + Trail + Obligations + Query + Access + Retention + fmt::Debug + Send + Sync
+    T: Accept
+        + Deliveries
+        + Trail
+        + Obligations
+        + Query
+        + Audit
+        + Access
+        + Retention
+        + fmt::Debug
+        + Send
+        + Sync
 {
 }
 

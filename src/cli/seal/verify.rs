@@ -1,23 +1,19 @@
-//! `liandong seal verify`: checks the sealed trail against its signed checkpoints, streaming. It reads the
-//! store itself, beside a running hub or without one, and changes nothing.
+//! `liandong seal verify`: the whole store, streaming, in constant memory; says how fast it went.
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use clap::{Args, Subcommand};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-
-use super::{Call, Error, language::Language, progress::Progress};
+use super::{PAGE, begin, read, trusted};
 use crate::{
     app::{
         self,
         shelf::{Opening, Shelf},
     },
+    cli::{Call, Error, language::Language, progress::Progress},
     engine::audit::{self, Contradiction},
     evidence::{
         checkpoint::Origin,
         seal::{Report, SealCheck},
         signer::PublicKeys,
-        tree::Frontier,
     },
     port::{
         clock::SystemClock,
@@ -25,41 +21,15 @@ use crate::{
     },
 };
 
-/// Entries read at a time.
-const PAGE: usize = 5_000;
-/// Entries whose rows are asked for at once: most of the time is spent on the way to a store and back.
-const AT_ONCE: usize = 8;
+/// Checkpoints read at a time.
+const NOTES: usize = 1_000;
 
-/// What to do.
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Check every sealed entry, from the first one on, and the rows that follow from them
-    Verify {
-        /// PEM file with the public keys that count; the hub's own key otherwise
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
-        /// A checkpoint that was kept elsewhere, which the store must contain; may be given several times
-        #[arg(long, value_name = "FILE")]
-        anchor: Vec<PathBuf>,
-    },
-}
-
-pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
-    let What::Verify { key, anchor } = arguments.what;
-    let anchors = anchor.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+pub(super) async fn run(mut call: Call<'_>, key: Option<PathBuf>, anchors: &[PathBuf]) -> Result<(), Error> {
+    let anchors = anchors.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let origin = app::load::origin(&call.settings)?;
     let opening = Opening::new(&call.settings, &call.environment, Arc::new(SystemClock));
     let shelf = Shelf::look(&opening).await?;
-    let keys = match key {
-        Some(path) => keys(&path)?,
-        None => app::load::public_keys(&call.settings)?,
-    };
+    let keys = trusted(&call, key.as_deref())?;
     let begun = Instant::now();
     let archived = shelf.store().archived().await.map_err(app::Error::from)?;
     let mut check = begun_at(archived.as_ref(), origin, keys)?;
@@ -69,15 +39,20 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     let checked = watched(shelf.store().as_ref(), check, call.output.language).await;
     shelf.close().await?;
     let (report, contradiction) = checked?;
-    let seconds = begun.elapsed().as_secs_f64();
+    let speed = Speed::of(&report, begun.elapsed().as_secs_f64());
     if call.output.is_json() {
-        let value =
-            serde_json::json!({ "report": report, "contradiction": contradiction, "seconds": seconds });
+        let value = serde_json::json!({
+            "report": report, "contradiction": contradiction, "seconds": speed.seconds,
+            "entries_per_second": speed.entries, "megabytes_per_second": speed.megabytes,
+        });
         call.output.json(&value)?;
     } else {
+        let Speed { seconds, entries, megabytes } = speed;
         call.output.line(match call.output.language {
-            Language::Zh => format!("{}（{seconds:.2} 秒）", report.chinese()),
-            Language::En => format!("{report} ({seconds:.2} s)"),
+            Language::Zh => {
+                format!("{}（{seconds:.2} 秒，每秒 {entries:.0} 条、{megabytes:.1} MB）", report.chinese())
+            }
+            Language::En => format!("{report} ({seconds:.2} s, {entries:.0} entries/s, {megabytes:.1} MB/s)"),
         })?;
     }
     match contradiction {
@@ -90,19 +65,19 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
     }
 }
 
-pub(super) fn read(path: &std::path::Path) -> Result<String, Error> {
-    let named = || path.display().to_string();
-    std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: named(), source })
+/// How fast it went, seal and rows together.
+struct Speed {
+    seconds: f64,
+    entries: f64,
+    megabytes: f64,
 }
 
-pub(super) fn keys(path: &std::path::Path) -> Result<PublicKeys, Error> {
-    PublicKeys::from_pem(&read(path)?).map_err(|error| {
-        let path = path.display();
-        Error::said(
-            format!("{path} 中没有可用的公钥：{error}"),
-            format!("{path} holds no public key: {error}"),
-        )
-    })
+impl Speed {
+    #[expect(clippy::cast_precision_loss, reason = "a rate; exact up to 2^53")]
+    fn of(report: &Report, seconds: f64) -> Self {
+        let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        Self { seconds, entries: per_second(report.entries), megabytes: per_second(report.bytes) / 1e6 }
+    }
 }
 
 /// The seal, and where it is intact the rows that follow from what it covers; says how far it has come where a
@@ -140,17 +115,17 @@ async fn contradicted(
     let until = archived.map(|archived| archived.until);
     while position < sealed {
         let entries = store.sealed(position, PAGE).await?;
-        let Some(last) = entries.last() else { break };
-        position = last.position + 1;
-        let hold = async |entry: &SealedEntry| {
-            let found = audit::contradiction(store, &entry.body, until).await;
-            found.map(|found| (entry.position, found))
-        };
-        let mut held = stream::iter(&entries).map(hold).buffered(AT_ONCE);
-        while let Some((position, found)) = held.try_next().await? {
+        let mut rest = entries.as_slice();
+        if rest.is_empty() {
+            break;
+        }
+        while !rest.is_empty() {
+            let (count, found) = audit::held(store, rest, until).await?;
             if found.is_some() {
                 return Ok(found);
             }
+            position = rest[count - 1].position + 1;
+            rest = &rest[count..];
             done(position);
         }
     }
@@ -159,11 +134,10 @@ async fn contradicted(
 
 /// A check of what is online: from the first entry on, or from the checkpoint on that the archive ends with.
 fn begun_at(archived: Option<&Archived>, origin: Origin, keys: PublicKeys) -> Result<SealCheck, Error> {
-    let Some(Archived { frontier, checkpoint: Some(note), .. }) = archived else {
+    let Some(Archived { checkpoint: Some(note), .. }) = archived else {
         return Ok(SealCheck::new(origin, keys));
     };
-    let frontier = Frontier::from_bytes(frontier).map_err(|error| Error::Other(error.into()))?;
-    Ok(SealCheck::resume(origin, keys, frontier, 0, note))
+    Ok(SealCheck::resume(origin, keys, begin(archived)?, 0, note))
 }
 
 /// Feeds a store's log to the check.
@@ -176,30 +150,55 @@ pub(crate) async fn verify(store: &dyn Store, origin: Origin, keys: PublicKeys) 
 async fn feed(store: &dyn Store, mut check: SealCheck, mut done: impl FnMut(u64)) -> Result<Report, Error> {
     let archived = store.archived().await.map_err(app::Error::from)?;
     let begin = archived.map_or(0, |archived| archived.size);
-    let (mut position, mut after) = (begin, begin);
-    let mut number = 0;
+    if let Some(latest) = store.sealer_state().await?.checkpoint {
+        check.latest(&latest);
+    }
+    let (mut after, mut number) = (begin, 0);
+    let mut entries = Entries { store, read: Vec::new().into_iter(), next: begin };
     loop {
-        let checkpoints = store.checkpoints(after, 1).await?;
-        let Some((size, note)) = checkpoints.into_iter().next() else { break };
-        while position < size {
-            let limit = PAGE.min(usize::try_from(size - position).unwrap_or(PAGE));
-            let entries = store.sealed(position, limit).await?;
-            if entries.is_empty() {
-                break;
-            }
-            for entry in entries {
-                check.entry(entry.position, &entry.body);
-                position = entry.position + 1;
-            }
-            done(position);
-        }
-        check.checkpoint(number, &note);
-        number += 1;
-        after = size;
-        if check.is_broken() {
+        let checkpoints = store.checkpoints(after, NOTES).await?;
+        if checkpoints.is_empty() || check.is_broken() {
             break;
         }
+        for (size, note) in checkpoints {
+            while let Some(entry) = entries.below(size).await? {
+                check.entry(entry.position, &entry.body);
+            }
+            check.checkpoint(number, &note);
+            (number, after) = (number + 1, size);
+            done(after);
+        }
+    }
+    // What is sealed meanwhile has its checkpoint by the time that it is seen.
+    if !check.is_broken()
+        && let Some(entry) = store.sealed(after, 1).await?.first()
+        && store.checkpoints(after, 1).await?.is_empty()
+    {
+        check.uncovered(entry.position);
     }
     let (unsealed, _) = store.unsealed_count().await?;
     Ok(check.finish(unsealed))
+}
+
+/// Sealed entries one after the other, read by the page.
+struct Entries<'s> {
+    store: &'s dyn Store,
+    read: std::vec::IntoIter<SealedEntry>,
+    next: u64,
+}
+
+impl Entries<'_> {
+    /// The next one, if its position is below `size`, or not the one due.
+    async fn below(&mut self, size: u64) -> Result<Option<SealedEntry>, Error> {
+        if self.read.as_slice().is_empty() {
+            self.read = self.store.sealed(self.next, PAGE).await?.into_iter();
+        }
+        let is_due = |entry: &SealedEntry| entry.position == self.next;
+        if self.read.as_slice().first().is_none_or(|entry| is_due(entry) && entry.position >= size) {
+            return Ok(None);
+        }
+        let entry = self.read.next();
+        self.next = entry.as_ref().map_or(self.next, |entry| entry.position + 1);
+        Ok(entry)
+    }
 }

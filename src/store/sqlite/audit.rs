@@ -1,0 +1,72 @@
+//! Rows by the page, for checks: one turn of a reader for all of them.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{SqliteStore, query, value::Id};
+use crate::{
+    domain::id::DeliveryId,
+    port::store::{Asked, Audit, Error, MessageRow, Rows},
+};
+
+#[async_trait]
+impl Audit for SqliteStore {
+    async fn rows_of(&self, asked: Asked) -> Result<Rows, Error> {
+        self.readers.read(move |connection| rows(connection, &asked)).await
+    }
+}
+
+fn rows(connection: &Connection, asked: &Asked) -> Result<Rows, Error> {
+    let mut rows = Rows::default();
+    let mut bytes = 0;
+    for id in &asked.messages {
+        let row = connection
+            .prepare_cached(include_str!("sql/message.sql"))?
+            .query_row([Id(id.0)], query::message)
+            .optional()?;
+        bytes += row.as_ref().map_or(0, size);
+        if !rows.messages.is_empty() && bytes > asked.limit_bytes {
+            break;
+        }
+        rows.messages.push(row);
+        deliveries(connection, "k.id = ?1", Id(id.0), &mut rows)?;
+    }
+    for id in &asked.deliveries {
+        deliveries(connection, "d.id = ?1", Id(id.0), &mut rows)?;
+    }
+    let ids: Vec<_> = rows.deliveries.iter().map(|row| row.id).collect();
+    for id in ids {
+        history(connection, id, asked, &mut rows)?;
+    }
+    Ok(rows)
+}
+
+fn size(row: &MessageRow) -> usize {
+    row.received.len() + row.canonical.len() + row.decision.len() + row.receipt.len()
+}
+
+fn deliveries(connection: &Connection, of: &str, id: Id, rows: &mut Rows) -> Result<(), Error> {
+    let sql = format!("{}WHERE {of} ORDER BY d.number", include_str!("sql/delivery.sql"));
+    let mut statement = connection.prepare_cached(&sql)?;
+    for row in statement.query_map([id], query::delivery)? {
+        rows.deliveries.push(row?);
+    }
+    Ok(())
+}
+
+fn history(connection: &Connection, id: DeliveryId, asked: &Asked, rows: &mut Rows) -> Result<(), Error> {
+    if rows.attempts.contains_key(&id) {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(include_str!("sql/attempt.sql"))?;
+    let attempts = statement.query_map([Id(id.0)], query::attempt)?;
+    rows.attempts.insert(id, attempts.collect::<Result<_, _>>()?);
+    let mut statement = connection.prepare_cached("SELECT event FROM trail WHERE delivery = ?1")?;
+    let mut told = 0;
+    for event in statement.query_map([Id(id.0)], |row| row.get::<_, String>(0))? {
+        let event = event?;
+        told += usize::from(asked.told.iter().any(|word| *word == event));
+    }
+    rows.told.insert(id, told);
+    Ok(())
+}

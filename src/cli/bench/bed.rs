@@ -129,12 +129,17 @@ impl Bed {
 
     /// Starts the hub on what its data directory holds, and admits a sender.
     pub(super) async fn start(&self, name: &str) -> Result<(Hub, Loader), Failure> {
-        let (hub, token) = self.start_with(&self.settings, name).await?;
+        self.start_set(&self.settings, name).await
+    }
+
+    /// The same with settings of the caller's.
+    pub(super) async fn start_set(&self, settings: &Settings, name: &str) -> Result<(Hub, Loader), Failure> {
+        let (hub, token) = self.start_with(settings, name).await?;
         let loader = Loader::new(hub.places().http, token)?;
         Ok((hub, loader))
     }
 
-    /// The same with settings of the caller's; the sender's token.
+    /// Starts the hub with settings of the caller's; the sender's token.
     pub(super) async fn start_with(&self, settings: &Settings, name: &str) -> Result<(Hub, String), Failure> {
         let outside = Outside {
             clock: Arc::new(SystemClock),

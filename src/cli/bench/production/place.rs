@@ -159,8 +159,8 @@ impl Place {
     }
 
     /// Starts hub and worker.
-    pub(super) async fn start(&self, name: &str) -> Result<Running, Failure> {
-        let (hub, loader) = self.bed.start(name).await?;
+    pub(super) async fn start(&self, settings: &Settings, name: &str) -> Result<Running, Failure> {
+        let (hub, loader) = self.bed.start_set(settings, name).await?;
         let worker = match &self.worker {
             None => None,
             Some(settings) => {
@@ -181,6 +181,11 @@ impl Place {
             }
         };
         Ok(Running { hub, worker, senders: Senders { loader, publisher } })
+    }
+
+    /// The hub's settings.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.bed.settings
     }
 
     /// Starts a hub that takes streams in over gRPC and has its workers inside; the sender's token.

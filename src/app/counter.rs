@@ -21,7 +21,7 @@ use crate::{
         office::{self, Office},
         seal::Sealer,
     },
-    port::{clock::Clock, store::Store},
+    port::{clock::Clock, operations::Said, store::Store},
     store::directory,
     task::Failure,
 };
@@ -95,10 +95,10 @@ impl Stopped {
         Ok(Self { store, counter, sealer: Some(sealer) })
     }
 
-    /// Asks as the operator of this name: the status and the body of the answer.
+    /// Asks as the operator of this name, who says this of himself: the status and the body of the answer.
     pub async fn ask(
         &self,
-        operator: &str,
+        operator: (&str, &Said),
         method: &str,
         path: &str,
         body: Option<Vec<u8>>,

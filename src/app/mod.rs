@@ -8,6 +8,7 @@ mod adapters;
 mod anchors;
 mod attach;
 pub mod bus;
+mod changes;
 mod checked;
 pub mod counter;
 mod error;
@@ -224,7 +225,8 @@ impl Base {
             checked;
         let shared = store.store();
         let now = outside.clock.now();
-        let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
+        let world =
+            load::world(settings, adapters.endpoints(), &world, shared.as_ref(), (&outside.by, now)).await?;
         let signer = load::signer(settings, shared.as_ref(), now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
         restored::account(shared.as_ref(), &settings.paths.data, now).await?;

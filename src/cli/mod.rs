@@ -20,6 +20,7 @@ pub mod submit;
 pub mod table;
 pub mod token;
 pub mod trail;
+mod who;
 mod words;
 pub mod worker;
 
@@ -69,7 +70,7 @@ enum Command {
     /// Run the main job on this machine: real messages from end to end, checked
     Demo(demo::Arguments),
     /// Run the hub until SIGTERM or Ctrl-C
-    Serve,
+    Serve(serve::Arguments),
     /// Run adapters apart from the hub, until SIGTERM or Ctrl-C
     Worker(worker::Arguments),
     /// Check configuration, registry, rules and adapters; change nothing
@@ -171,7 +172,7 @@ fn start(arguments: Arguments, environment: Environment, output: Output<'_>) -> 
 async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
         Command::Demo(arguments) => demo::run(call, arguments).await,
-        Command::Serve => serve::run(call).await,
+        Command::Serve(arguments) => serve::run(call, arguments).await,
         Command::Worker(arguments) => worker::run(call, arguments).await,
         Command::Check => registry::check(call),
         Command::Submit(arguments) => submit::run(call, arguments).await,

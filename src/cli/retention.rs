@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Call, Error, language::Language, output::Output, reach::LOCAL, seal};
+use super::{Call, Error, language::Language, output::Output, seal, who::Who};
 use crate::{
     app::{
         self,
@@ -54,12 +54,15 @@ struct Run {
     /// Reason, kept in the trail
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     match arguments.what {
-        What::Run(Run { apply: true, to: Some(folder), reason: Some(reason) }) => {
-            apply(call, folder, reason).await
+        What::Run(Run { apply: true, to: Some(folder), reason: Some(reason), who }) => {
+            let by = who.by(&call.environment, reason);
+            apply(call, folder, by).await
         }
         What::Run(_) => show(call).await,
         What::Verify { folder, key, anchor } => verify(call, &folder, key, &anchor),
@@ -131,13 +134,12 @@ fn cells(due: &Due, language: Language) -> Vec<String> {
     ]
 }
 
-async fn apply(call: Call<'_>, folder: PathBuf, reason: String) -> Result<(), Error> {
+async fn apply(call: Call<'_>, folder: PathBuf, by: By) -> Result<(), Error> {
     let Call { settings, environment, mut output } = call;
     let origin = app::load::origin(&settings)?;
     let opening = Opening::new(&settings, &environment, Arc::new(SystemClock));
     let shelf = Shelf::beside(&opening).await?;
     let store = shelf.store();
-    let by = By { operator: LOCAL.to_owned(), reason };
     let archivist = Archivist { store: store.as_ref(), origin: &origin, folder };
     let months = settings.retention.online_months;
     let done = all(&mut output, &archivist, opening.clock().as_ref(), months, &by).await;

@@ -25,6 +25,7 @@ mod in_order;
 mod never_silent;
 mod on_postgres;
 mod one_behaviour;
+mod operations_are_evidence;
 mod papers;
 mod proto_lock;
 mod provable;

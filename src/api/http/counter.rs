@@ -17,7 +17,7 @@ use tower_service::Service as _;
 
 use super::{Grants, Identity, operate, problem, query};
 use crate::port::{
-    operations::Operations,
+    operations::{Operations, Said},
     store::{Scope, Store},
 };
 
@@ -54,12 +54,12 @@ where
 /// Asks from inside the process, as the operator of this name: the status and the body of the answer.
 pub async fn ask(
     counter: &Counter,
-    operator: &str,
+    (operator, said): (&str, &Said),
     method: &str,
     path: &str,
     body: Option<Vec<u8>>,
 ) -> io::Result<(u16, Bytes)> {
-    let identity = Identity { name: operator.to_owned(), scope: Scope::Operator };
+    let identity = Identity { said: said.clone(), ..Identity::new(operator, Scope::Operator) };
     ask_as(counter, identity, method, path, body).await
 }
 

@@ -12,7 +12,7 @@ pub mod view;
 
 use std::{sync::Arc, time::Duration};
 
-pub use access::{Grants, Identity};
+pub use access::{ACCOUNT, BY, Grants, Identity};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},

@@ -146,9 +146,10 @@ impl Bed {
             time: app::Time::OfStore,
             metrics: self.metrics.clone(),
             environment: self.environment.clone(),
+            by: By::new("liandong bench", "benchmark"),
         };
         let hub = Hub::start(settings, outside).await?;
-        let by = By { operator: "liandong bench".to_owned(), reason: "benchmark".to_owned() };
+        let by = By::new("liandong bench", "benchmark");
         let token = hub.office().add_token(name, Scope::Endpoint(SENDER.into()), by).await?;
         hub.refresh_grants().await?;
         Ok((hub, token))

@@ -12,6 +12,7 @@ struct Text {
 const DELIVERY: (&str, &str) = ("delivery", "推送编号，见 deliveries list");
 const REASON_OPTIONAL: (&str, &str) = ("reason", "原因，记入留痕");
 const REASON: (&str, &str) = ("reason", "原因，必填，记入留痕");
+const BY: (&str, &str) = ("by", "由谁操作（姓名），与本机账号一并记入留痕；多人共用账号时请写明");
 const DRY_RUN: (&str, &str) = ("dry_run", "试运行：只说会怎样，不作任何改动");
 
 const TEXTS: &[Text] = &[
@@ -40,7 +41,11 @@ const TEXTS: &[Text] = &[
             ("began", "演示之日开始的时刻，毫秒"),
         ],
     },
-    Text { path: "serve", about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C", arguments: &[] },
+    Text {
+        path: "serve",
+        about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C",
+        arguments: &[BY, ("reason", "注册表或规则有变更的原因，变更时记入留痕")],
+    },
     Text {
         path: "worker",
         about: "在枢纽之外运行适配器，直到收到 SIGTERM 或按 Ctrl-C",
@@ -92,28 +97,28 @@ const TEXTS: &[Text] = &[
     Text {
         path: "deliveries retry",
         about: "立即重试；次数与时限重新起算",
-        arguments: &[DELIVERY, REASON_OPTIONAL],
+        arguments: &[DELIVERY, REASON_OPTIONAL, BY],
     },
     Text {
         path: "deliveries park",
         about: "挂起，转待人工处理；同一序列中其后的随之等待",
-        arguments: &[DELIVERY, REASON, DRY_RUN],
+        arguments: &[DELIVERY, REASON, BY, DRY_RUN],
     },
     Text {
         path: "deliveries skip",
         about: "跳过一条待人工处理的推送，其后的继续送出",
-        arguments: &[DELIVERY, REASON, DRY_RUN],
+        arguments: &[DELIVERY, REASON, BY, DRY_RUN],
     },
-    Text { path: "deliveries withdraw", about: "取消推送", arguments: &[DELIVERY, REASON, DRY_RUN] },
+    Text { path: "deliveries withdraw", about: "取消推送", arguments: &[DELIVERY, REASON, BY, DRY_RUN] },
     Text {
         path: "deliveries offline",
         about: "登记线下送达",
-        arguments: &[DELIVERY, ("document", "送达回证文号"), REASON_OPTIONAL, DRY_RUN],
+        arguments: &[DELIVERY, ("document", "送达回证文号"), REASON_OPTIONAL, BY, DRY_RUN],
     },
     Text {
         path: "deliveries confirm",
         about: "确认转报：放行一条待转报的推送",
-        arguments: &[DELIVERY, REASON_OPTIONAL],
+        arguments: &[DELIVERY, REASON_OPTIONAL, BY],
     },
     Text { path: "adapter", about: "检查、测试适配器", arguments: &[] },
     Text {
@@ -140,11 +145,15 @@ const TEXTS: &[Text] = &[
             ("name", "令牌名称，便于辨认"),
             ("endpoint", "代表哪个接入系统；不给则为运维人员所用"),
             ("worker", "供哪个适配进程接入，名称同 bus.workers"),
+            REASON_OPTIONAL,
+            BY,
         ],
     },
     Text { path: "token list", about: "列出令牌，不含令牌本身", arguments: &[] },
     Text {
-        path: "token revoke", about: "吊销令牌，立即生效", arguments: &[("name", "令牌名称")]
+        path: "token revoke",
+        about: "吊销令牌，立即生效",
+        arguments: &[("name", "令牌名称"), REASON_OPTIONAL, BY],
     },
     Text { path: "seal", about: "核验封存", arguments: &[] },
     Text {
@@ -179,6 +188,7 @@ const TEXTS: &[Text] = &[
             ("apply", "确实执行：先写归档，再移出"),
             ("to", "归档所在目录，其下每月一个；应在另外的、有备份的存储上"),
             REASON,
+            BY,
         ],
     },
     Text {

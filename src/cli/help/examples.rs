@@ -39,6 +39,11 @@ const ALL: &[(&str, &[Example])] = &[
             example("liandong serve", "按默认配置运行", "run with the defaults"),
             example("liandong serve --config hub.toml", "按指定的配置运行", "run with a configuration"),
             example(
+                "liandong serve --by 张三 --reason 新增监管事项",
+                "按变更后的注册表、规则运行，由谁、为何记入留痕",
+                "with a changed registry: who and why, kept in the trail",
+            ),
+            example(
                 "LIANDONG__HTTP__LISTEN=0.0.0.0:8080 liandong serve",
                 "只改一项配置",
                 "run with one key changed",

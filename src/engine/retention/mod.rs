@@ -20,7 +20,6 @@ pub use verify::{Findings, verify};
 
 use super::trail::{self, About};
 use crate::{
-    domain::personal,
     evidence::{archive, checkpoint::Origin, tree},
     port::{
         operations::By,
@@ -140,12 +139,12 @@ pub async fn sweep(store: &dyn Store) -> Result<(), store::Error> {
 }
 
 fn said(month: Month, written: &write::Written, stock: Stock, by: &By) -> Value {
-    json!({
+    let data = json!({
         "month": month.to_string(), "until": written.archived.until, "size": written.archived.size,
         "manifest": crate::evidence::digest::Digest::from_bytes(written.archived.manifest.0),
-        "messages": stock.messages, "entries": stock.entries, "operator": by.operator,
-        "reason": personal::without_numbers(&by.reason),
-    })
+        "messages": stock.messages, "entries": stock.entries,
+    });
+    trail::answered(data, by)
 }
 
 fn exists(path: &Path) -> Result<bool, archive::Error> {

@@ -63,7 +63,7 @@ impl Stand {
             desk: Arc::clone(&desk),
             endpoints: HashSet::new(),
         };
-        let by = By { operator: "test".to_owned(), reason: String::new() };
+        let by = By::new("test", "");
         let token = office.add_token(worker, Scope::Worker(worker.into()), by).await.unwrap();
         let grants = Arc::new(Grants::new(office::hash_token));
         grants.refresh(store.as_ref()).await.unwrap();

@@ -22,7 +22,7 @@ use crate::{
         secret::{Secret, SecretRef},
         settings::{Backend, Carrier, Settings},
     },
-    port::clock::SystemClock,
+    port::{clock::SystemClock, operations::By},
     task::Failure,
 };
 
@@ -169,6 +169,7 @@ impl Place {
                     time: Time::OfStore,
                     metrics: self.bed.metrics.clone(),
                     environment: self.bed.environment.clone(),
+                    by: By::new("liandong bench", "benchmark"),
                 };
                 Some(Attached::start(settings, outside, Attachment::Amqp).await?)
             }

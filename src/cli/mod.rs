@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod bench;
 pub mod deliveries;
 pub mod demo;
+mod erase;
 pub mod error;
 pub mod help;
 pub mod language;
@@ -11,6 +12,7 @@ pub mod output;
 mod parse;
 mod progress;
 pub mod reach;
+mod reconcile;
 pub mod registry;
 mod retention;
 pub mod route;
@@ -100,6 +102,8 @@ enum Command {
     /// Archive what is beyond its term, and verify archives
     #[command(arg_required_else_help = true)]
     Retention(retention::Arguments),
+    /// Reconcile a day with a counterpart (对账): counts and digests, differences, what to send again
+    Reconcile(reconcile::Arguments),
     /// Measure this machine and the hub on it
     Bench(bench::Arguments),
 }
@@ -184,6 +188,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Token(arguments) => token::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
         Command::Retention(arguments) => retention::run(call, arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(call, arguments).await,
         Command::Bench(arguments) => bench::run(call, arguments).await,
     }
 }

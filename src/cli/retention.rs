@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Call, Error, language::Language, output::Output, seal, who::Who};
+use super::{Call, Error, erase, language::Language, output::Output, seal, who::Who};
 use crate::{
     app::{
         self,
@@ -30,6 +30,8 @@ pub(super) struct Arguments {
 enum What {
     /// Show the months beyond their term; with --apply, archive and remove them
     Run(Run),
+    /// Erase what messages said, after its legal term, online and in archives; with --apply
+    Erase(erase::Arguments),
     /// Verify archives, without a store
     Verify {
         /// Folder that the months' archives lie in
@@ -65,6 +67,7 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
             apply(call, folder, by).await
         }
         What::Run(_) => show(call).await,
+        What::Erase(arguments) => erase::run(call, arguments).await,
         What::Verify { folder, key, anchor } => verify(call, &folder, key, &anchor),
     }
 }
@@ -218,6 +221,12 @@ fn told(found: &Findings, language: Language) -> String {
     };
     if found.erased {
         text.push_str(language.pick("；个人信息内容已清除", "; personal contents are erased"));
+    }
+    if found.erased_messages > 0 {
+        text.push_str(&match language {
+            Language::Zh => format!("；另有 {} 条消息归档前已清除", found.erased_messages),
+            Language::En => format!("; {} messages were erased before", found.erased_messages),
+        });
     }
     for wrong in &found.wrong {
         text.push_str("\n  ");

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::trail::{ACCEPTED, ATTEMPTED, HANDED_BACK};
+use super::trail::{ACCEPTED, ATTEMPTED, HANDED_BACK, PAYLOAD_ERASED};
 use crate::{
     domain::{
         delivery::{Acknowledgement, Outcome, Transport},
@@ -46,6 +46,9 @@ impl Contradiction {
 /// What does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum What {
+    /// Erased by nobody.
+    #[error("what it said is gone, and no entry says that it was erased")]
+    Erased,
     /// No row.
     #[error("the message is gone")]
     Gone,
@@ -88,6 +91,7 @@ impl What {
     /// For a screen.
     pub fn chinese(self) -> &'static str {
         match self {
+            Self::Erased => "内容已不存在，且没有清除它的留痕",
             Self::Gone => "消息已不存在",
             Self::Receipt => "回执与封存的不一致",
             Self::Key => "发送机构、类型、业务编号或版本与封存的不一致",
@@ -111,19 +115,20 @@ impl Serialize for What {
 }
 
 /// Holds the rows that follow from sealed entries against them, as far as one look into the store goes: how many
-/// entries were held, at least the first, and the first that does not fit. Rows of deliveries from before `archived`
+/// entries were held, at least the first, the first that does not fit, and which messages were erased. Rows of deliveries from before `archived`
 /// are not looked for.
 pub async fn held(
     store: &dyn Store,
     entries: &[SealedEntry],
     archived: Option<Timestamp>,
-) -> Result<(usize, Option<Contradiction>), Error> {
+) -> Result<Held, Error> {
     let read: Vec<_> = entries.iter().take(AT_ONCE).map(|entry| Sealed::read(&entry.body)).collect();
     let messages: Vec<_> = read.iter().filter_map(Sealed::message).collect();
     let asked = Asked {
         messages,
         deliveries: read.iter().filter_map(Sealed::delivery).collect(),
         told: vec![ATTEMPTED, HANDED_BACK],
+        erased: Some(PAYLOAD_ERASED),
         limit_bytes: LIMIT_BYTES,
     };
     let rows = store.rows_of(asked).await?;
@@ -133,17 +138,29 @@ pub async fn held(
         let found = match sealed {
             Sealed::Accepted(entry, id) => match messages.next() {
                 Some(row) => view.accepted(entry, *id, row.as_ref()),
-                None => return Ok((count, None)),
+                None => return Ok(Held { entries: count, found: None, erased: view.erased(count, &read) }),
             },
             Sealed::Attempted(entry, id) => view.attempted(entry, *id, is_made),
             Sealed::HandedBack(entry, id) => view.attempted(entry, *id, is_not_made),
             Sealed::Other => None,
         };
         if let Some(what) = found {
-            return Ok((count + 1, Some(Contradiction { of: sealed.of(), what })));
+            let found = Some(Contradiction { of: sealed.of(), what });
+            return Ok(Held { entries: count + 1, found, erased: Vec::new() });
         }
     }
-    Ok((read.len(), None))
+    Ok(Held { entries: read.len(), found: None, erased: view.erased(read.len(), &read) })
+}
+
+/// What was held in one look.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// How many entries.
+    pub entries: usize,
+    /// The first that does not fit.
+    pub found: Option<Contradiction>,
+    /// Messages that were erased, as an entry says.
+    pub erased: Vec<MessageId>,
 }
 
 type Found = Option<What>;
@@ -213,6 +230,9 @@ impl<'r> View<'r> {
         if let Some(what) = message(row, &entry["data"]) {
             return Some(what);
         }
+        if row.is_erased() && !self.rows.erased.contains(&id) {
+            return Some(What::Erased);
+        }
         let rows = self.planned.get(&id).map(Vec::as_slice).unwrap_or_default();
         let sealed = entry["data"]["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
         if rows.len() != sealed.len() {
@@ -221,6 +241,12 @@ impl<'r> View<'r> {
         rows.iter().zip(sealed).find_map(|(row, sealed)| {
             if is_as_planned(row, sealed) { self.delivery(row) } else { Some(What::Planned) }
         })
+    }
+
+    /// Those of the first entries that were erased.
+    fn erased(&self, count: usize, read: &[Sealed]) -> Vec<MessageId> {
+        let held = read.iter().take(count).filter_map(Sealed::message);
+        held.filter(|id| self.rows.erased.contains(id)).collect()
     }
 
     fn attempts(&self, id: DeliveryId) -> &[AttemptRow] {
@@ -275,6 +301,7 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         && data["endpoint"] == row.endpoint.as_str()
         && data["revision"] == row.revision
         && stated["business_key"] == *key.business_key;
+    let commits = |name: &str, bytes: &[u8]| row.is_erased() || commits(name, bytes);
     if data["receipt"] != serde_json::json!(Digest::of(&row.receipt)) {
         Some(What::Receipt)
     } else if !is_named {

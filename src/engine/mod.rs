@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod census;
 pub mod desk;
 pub mod dispatch;
+pub mod exchange;
 pub mod intake;
 pub mod office;
 pub mod reconcile;

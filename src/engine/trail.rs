@@ -43,6 +43,8 @@ pub const TOKEN_REVOKED: &str = "token.revoked";
 pub const REGISTRY_CHANGED: &str = "registry.changed";
 /// A hub took up other rules than ran before.
 pub const RULES_CHANGED: &str = "rules.changed";
+/// What a message said was erased, or what those of an archived month said.
+pub const PAYLOAD_ERASED: &str = "payload.erased";
 /// A month left the store for an archive.
 pub const ARCHIVED: &str = "retention.archived";
 /// A store has gone back in time, with what is not vouched for.
@@ -66,6 +68,7 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         TOKEN_REVOKED => "吊销令牌",
         REGISTRY_CHANGED => "注册表变更",
         RULES_CHANGED => "规则变更",
+        PAYLOAD_ERASED => "清除内容",
         ARCHIVED => "归档",
         RESTORED => "存储恢复",
         STARTED => "枢纽启动",

@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use tower_service::Service as _;
 
-use super::{Grants, Identity, operate, problem, query};
+use super::{Grants, Identity, exchange, operate, problem, query};
 use crate::port::{
     operations::{Operations, Said},
     store::{Scope, Store},
@@ -47,6 +47,8 @@ where
         .route("/v1/deliveries/{id}/trail", get(query::trail_of_delivery))
         .route("/v1/deliveries/{id}/{operation}", post(operate::delivery))
         .route("/v1/counts", get(query::counts))
+        .route("/v1/exchanges", get(exchange::sums))
+        .route("/v1/exchanges/lines", get(exchange::lines))
         .route("/v1/tokens", get(query::tokens).post(operate::add_token))
         .route("/v1/tokens/{name}", delete(operate::revoke_token))
 }

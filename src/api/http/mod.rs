@@ -4,6 +4,7 @@
 mod access;
 mod body;
 mod counter;
+mod exchange;
 mod intake;
 mod operate;
 mod problem;

@@ -192,12 +192,39 @@ const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        path: "retention erase",
+        about: "法定期限届满后清除消息内容（在线与归档）；不加 --apply 只是查看",
+        arguments: &[
+            ("before", "此日（北京时间）之前接收的，最晚为六个月前"),
+            ("message", "指定的消息，不论多久；可给多次"),
+            ("archives", "归档所在目录：此日之前结束的月份一并清除"),
+            ("apply", "确实清除，不可恢复"),
+            ("reason", "原因：届满的期限或何人要求，记入留痕"),
+            BY,
+        ],
+    },
+    Text {
         path: "retention verify",
         about: "核验归档，无须存储",
         arguments: &[
             ("folder", "各月归档所在目录"),
             ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥"),
             ("anchor", "另行保管的检查点，归档中必须包含；可给多次"),
+        ],
+    },
+    Text {
+        path: "reconcile",
+        about: "对账：某日各机构之间的件数与摘要，与对方清单比对，重新推送所缺",
+        arguments: &[
+            ("day", "日期（北京时间）"),
+            ("pair", "从谁到谁，写作 发送机构:接收机构；不给则全部"),
+            ("lines", "每件一行的 CSV，而非合计"),
+            ("to", "CSV 写入的文件；不给则输出"),
+            ("bom", "CSV 以 BOM 开头，便于电子表格软件识别 UTF-8"),
+            ("compare", "对方清单（CSV，须有 delivery 列）：列出对方缺少、本方缺少、不一致的"),
+            ("apply", "重新推送对方缺少且本方尚未了结的，编号不变"),
+            REASON_OPTIONAL,
+            BY,
         ],
     },
     Text {
@@ -222,6 +249,8 @@ const TEXTS: &[Text] = &[
 pub(super) const VALUES: &[(&str, &str)] = &[
     ("FILE", "文件"),
     ("FOLDER", "目录"),
+    ("DAY", "日期"),
+    ("PAIR", "机构:机构"),
     ("LANGUAGE", "语言"),
     ("TIME", "时间"),
     ("ID_OR_KEY", "编号"),

@@ -262,8 +262,38 @@ const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "retention erase",
+        &[
+            example(
+                "liandong retention erase --before 2021-01-01 --archives /archive/liandong",
+                "将清除哪些，不作改动",
+                "what would be erased",
+            ),
+            example(
+                "liandong retention erase --before 2021-01-01 --apply --reason 保存期满五年 --by 张三",
+                "清除，由谁、为何记入留痕",
+                "erase it: who and why, kept in the trail",
+            ),
+        ],
+    ),
+    (
         "retention verify",
         &[example("liandong retention verify /archive/liandong", "核验全部归档", "verify every archive")],
+    ),
+    (
+        "reconcile",
+        &[
+            example(
+                "liandong reconcile --day 2026-03-05 --to day.csv --bom",
+                "当日各机构之间的件数与摘要",
+                "counts and digests of the day",
+            ),
+            example(
+                "liandong reconcile --day 2026-03-05 --pair 610902-xzspj:610902-scjgj --compare theirs.csv",
+                "与对方清单比对",
+                "compare with the list of a counterpart",
+            ),
+        ],
     ),
     (
         "bench",

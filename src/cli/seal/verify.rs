@@ -8,7 +8,8 @@ use crate::{
         self,
         shelf::{Opening, Shelf},
     },
-    cli::{Call, Error, language::Language, progress::Progress},
+    cli::{Call, Error, language::Language, output::Output, progress::Progress},
+    domain::id::MessageId,
     engine::audit::{self, Contradiction},
     evidence::{
         checkpoint::Origin,
@@ -38,11 +39,12 @@ pub(super) async fn run(mut call: Call<'_>, key: Option<PathBuf>, anchors: &[Pat
     }
     let checked = watched(shelf.store().as_ref(), check, call.output.language).await;
     shelf.close().await?;
-    let (report, contradiction) = checked?;
+    let (report, Rows { contradiction, erased }) = checked?;
     let speed = Speed::of(&report, begun.elapsed().as_secs_f64());
     if call.output.is_json() {
         let value = serde_json::json!({
-            "report": report, "contradiction": contradiction, "seconds": speed.seconds,
+            "report": report, "contradiction": contradiction,
+            "erased": { "messages": erased.count, "ids": erased.ids }, "seconds": speed.seconds,
             "entries_per_second": speed.entries, "megabytes_per_second": speed.megabytes,
         });
         call.output.json(&value)?;
@@ -54,6 +56,7 @@ pub(super) async fn run(mut call: Call<'_>, key: Option<PathBuf>, anchors: &[Pat
             }
             Language::En => format!("{report} ({seconds:.2} s, {entries:.0} entries/s, {megabytes:.1} MB/s)"),
         })?;
+        erased.tell(&mut call.output)?;
     }
     match contradiction {
         _ if !report.is_intact() => Err(Error::said("封存的留痕已不完好", "the sealed trail is not intact")),
@@ -82,18 +85,14 @@ impl Speed {
 
 /// The seal, and where it is intact the rows that follow from what it covers; says how far it has come where a
 /// person watches.
-async fn watched(
-    store: &dyn Store,
-    check: SealCheck,
-    language: Language,
-) -> Result<(Report, Option<Contradiction>), Error> {
+async fn watched(store: &dyn Store, check: SealCheck, language: Language) -> Result<(Report, Rows), Error> {
     let total = store.sealer_state().await?.size;
     let mut progress = Progress::of_work(language, "核验留痕", "entries checked", total);
     let report = feed(store, check, |position| progress.done(position)).await;
     progress.end();
     let report = report?;
     if !report.is_intact() {
-        return Ok((report, None));
+        return Ok((report, Rows::default()));
     }
     let archived = store.archived().await?;
     let mut progress =
@@ -110,7 +109,8 @@ async fn contradicted(
     sealed: u64,
     archived: Option<&Archived>,
     mut done: impl FnMut(u64),
-) -> Result<Option<Contradiction>, Error> {
+) -> Result<Rows, Error> {
+    let mut rows = Rows::default();
     let mut position = archived.map_or(0, |archived| archived.size);
     let until = archived.map(|archived| archived.until);
     while position < sealed {
@@ -120,16 +120,60 @@ async fn contradicted(
             break;
         }
         while !rest.is_empty() {
-            let (count, found) = audit::held(store, rest, until).await?;
-            if found.is_some() {
-                return Ok(found);
+            let held = audit::held(store, rest, until).await?;
+            rows.erased.add(&held.erased);
+            if held.found.is_some() {
+                return Ok(Rows { contradiction: held.found, ..rows });
             }
-            position = rest[count - 1].position + 1;
-            rest = &rest[count..];
+            position = rest[held.entries - 1].position + 1;
+            rest = &rest[held.entries..];
             done(position);
         }
     }
-    Ok(None)
+    Ok(rows)
+}
+
+/// What the rows say.
+#[derive(Default)]
+struct Rows {
+    contradiction: Option<Contradiction>,
+    erased: Erased,
+}
+
+/// Messages whose contents were erased, as the trail says.
+#[derive(Default)]
+struct Erased {
+    count: u64,
+    ids: Vec<MessageId>,
+}
+
+impl Erased {
+    /// Ids that are named; there are as many more as the count says.
+    const NAMED: usize = 1_000;
+
+    fn add(&mut self, ids: &[MessageId]) {
+        self.count += ids.len() as u64;
+        let room = Self::NAMED.saturating_sub(self.ids.len());
+        self.ids.extend(ids.iter().take(room));
+    }
+
+    fn tell(&self, output: &mut Output<'_>) -> Result<(), Error> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let count = self.count;
+        output.say(
+            &format!("其中 {count} 条消息的内容已按留痕清除："),
+            &format!("the contents of {count} messages were erased, as the trail says:"),
+        )?;
+        for id in &self.ids {
+            output.line(format!("  {id}"))?;
+        }
+        if count > self.ids.len() as u64 {
+            output.line("  …")?;
+        }
+        Ok(())
+    }
 }
 
 /// A check of what is online: from the first entry on, or from the checkpoint on that the archive ends with.

@@ -17,7 +17,7 @@ use std::{fmt, sync::Arc};
 
 pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Verdict};
 pub use access::{Access, Grant, NewToken, Scope, Token};
-pub use audit::{Asked, Audit, Rows};
+pub use audit::{Asked, Audit, Exchanged, Rows};
 pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,
     Settlement, Waiting, Want,

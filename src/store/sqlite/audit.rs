@@ -1,12 +1,17 @@
 //! Rows by the page, for checks: one turn of a reader for all of them.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{SqliteStore, query, value::Id};
+use super::{
+    SqliteStore,
+    error::number,
+    query,
+    value::{Columns as _, Id},
+};
 use crate::{
-    domain::id::DeliveryId,
-    port::store::{Asked, Audit, Error, MessageRow, Rows},
+    domain::id::{DeliveryId, MessageId},
+    port::store::{Asked, Audit, Error, Exchanged, MessageRow, Rows, Sha256Digest},
 };
 
 #[async_trait]
@@ -14,6 +19,36 @@ impl Audit for SqliteStore {
     async fn rows_of(&self, asked: Asked) -> Result<Rows, Error> {
         self.readers.read(move |connection| rows(connection, &asked)).await
     }
+
+    async fn exchanged(&self, from: u64, limit: usize) -> Result<Vec<Exchanged>, Error> {
+        self.readers
+            .read(move |connection| {
+                let (from, limit): (i64, i64) = (number(from)?, number(limit)?);
+                let mut statement = connection.prepare_cached(include_str!("sql/exchanged.sql"))?;
+                let rows = statement.query_map([from, limit], exchanged)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+}
+
+fn exchanged(row: &Row<'_>) -> rusqlite::Result<Exchanged> {
+    Ok(Exchanged {
+        number: row.get::<_, i64>("number")?.unsigned_abs(),
+        delivery: DeliveryId(row.id("id")?),
+        created_at: row.time("created_at")?,
+        sender: row.text("organisation")?,
+        recipient: row.text_if("recipient")?,
+        kind: row.word("kind")?,
+        business_key: row.text("business_key")?,
+        revision: row.get("revision")?,
+        sent_by: row.text_if("sent_by")?,
+        endpoint: row.text_if("endpoint")?,
+        state: row.word("state")?,
+        handed_over_at: row.time_if("handed_over_at")?,
+        received_digest: Sha256Digest(row.get("received_digest")?),
+        sent_digest: row.get::<_, Option<[u8; 32]>>("sent_digest")?.map(Sha256Digest),
+    })
 }
 
 fn rows(connection: &Connection, asked: &Asked) -> Result<Rows, Error> {
@@ -24,6 +59,12 @@ fn rows(connection: &Connection, asked: &Asked) -> Result<Rows, Error> {
             .prepare_cached(include_str!("sql/message.sql"))?
             .query_row([Id(id.0)], query::message)
             .optional()?;
+        if let (Some(row), Some(word)) = (&row, asked.erased)
+            && row.is_erased()
+            && is_told(connection, row.id, word)?
+        {
+            rows.erased.insert(row.id);
+        }
         bytes += row.as_ref().map_or(0, size);
         if !rows.messages.is_empty() && bytes > asked.limit_bytes {
             break;
@@ -39,6 +80,11 @@ fn rows(connection: &Connection, asked: &Asked) -> Result<Rows, Error> {
         history(connection, id, asked, &mut rows)?;
     }
     Ok(rows)
+}
+
+fn is_told(connection: &Connection, id: MessageId, word: &str) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM trail WHERE message = ?1 AND event = ?2)";
+    Ok(connection.prepare_cached(sql)?.query_row(params![Id(id.0), word], |row| row.get(0))?)
 }
 
 fn size(row: &MessageRow) -> usize {

@@ -2,6 +2,7 @@
 
 Usage: python3 check-receipt.py receipt.json
 Then:  openssl pkeyutl -verify -pubin -inkey hub.pub.pem -rawin -in signed.txt -sigfile signature
+and for an SM2 key also:  -digest sm3 -pkeyopt distid:1234567812345678
 """
 
 import base64, hashlib, json, sys

@@ -8,6 +8,7 @@ pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod connector;
+pub mod device;
 pub mod domain;
 pub mod engine;
 pub mod evidence;

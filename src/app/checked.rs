@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     Error, Outside,
     adapters::{self, Adapters, Outgoing},
-    bus, interfaces, load,
+    bus, interfaces, keys, load,
 };
 use crate::{
     api,
@@ -32,7 +32,7 @@ pub(super) struct Checked {
 impl Checked {
     pub(super) fn new(settings: &Settings, outside: &Outside) -> Result<Self, Error> {
         let adapters = adapters::load(settings, &outside.environment)?;
-        load::key_file(settings)?;
+        keys::check(settings)?;
         bus::check(settings, &adapters)?;
         adapters.check_mailboxes(settings)?;
         let policies = adapters.policies(settings)?;

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Error, adapters, load, restored,
+    Error, adapters, keys, load, restored,
     shelf::{Opening, Shelf},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     domain::id::EndpointId,
     engine::{
         desk::{Desk, Leases},
+        keys::Keyring,
         office::{self, Office},
         seal::Sealer,
     },
@@ -58,7 +59,14 @@ impl Stopped {
     ) -> Result<Self, Error> {
         let opening = Opening::new(settings, environment, clock);
         let store = Shelf::look(&opening).await?;
-        let counter = counter(&store, opening.clock(), HashSet::new());
+        let keys = match keys::look(settings, environment, store.store()).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                store.close().await?;
+                return Err(error);
+            }
+        };
+        let counter = counter(&store, opening.clock(), HashSet::new(), keys);
         Ok(Self { store, counter, sealer: None })
     }
 
@@ -73,8 +81,8 @@ impl Stopped {
         let opening = Opening::new(settings, environment, clock);
         let store = Shelf::open_existing(&opening).await?;
         let clock = opening.clock();
-        let signer = match load::signer(settings, store.store().as_ref(), clock.now()).await {
-            Ok(signer) => signer,
+        let keys = match keys::open(settings, environment, &store.store(), clock.now()).await {
+            Ok(keys) => keys,
             Err(refused) => {
                 store.close().await?;
                 return Err(refused);
@@ -83,7 +91,7 @@ impl Stopped {
         let sealer = Sealer {
             store: store.store(),
             clock: Arc::clone(&clock),
-            signer,
+            keys: Arc::clone(&keys),
             origin,
             every: Duration::from_millis(settings.seal.every_ms),
             backlog: settings.seal.backlog_entries,
@@ -91,7 +99,7 @@ impl Stopped {
             anchor: Some(restored::anchor(&settings.paths.data)),
         };
         let endpoints = endpoints.into_iter().map(|endpoint| endpoint.id).collect();
-        let counter = counter(&store, clock, endpoints);
+        let counter = counter(&store, clock, endpoints, keys);
         Ok(Self { store, counter, sealer: Some(sealer) })
     }
 
@@ -119,9 +127,14 @@ impl Stopped {
     }
 }
 
-fn counter(store: &Shelf, clock: Arc<dyn Clock>, endpoints: HashSet<EndpointId>) -> Counter {
+fn counter(
+    store: &Shelf,
+    clock: Arc<dyn Clock>,
+    endpoints: HashSet<EndpointId>,
+    keys: Arc<Keyring>,
+) -> Counter {
     let store: Arc<dyn Store> = store.store();
     let desk = Arc::new(Desk::new(HashMap::new(), Leases::Own));
-    let office = Office { store: Arc::clone(&store), clock, desk, endpoints };
+    let office = Office { store: Arc::clone(&store), clock, desk, endpoints, keys };
     Counter { operations: Arc::new(office), store, grants: Arc::new(Grants::new(office::hash_token)) }
 }

@@ -2,25 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use jiff::{Timestamp, civil::Date};
 
+pub use super::keys::{make_next, public_keys, signing, trusted};
 use super::{Error, adapters, changes, setup};
 use crate::{
-    config::{
-        adapter, calendar, environment::Environment, registry, rules, secret::SecretRef, settings::Settings,
-    },
+    config::{adapter, calendar, environment::Environment, registry, rules, settings::Settings},
     domain::{lint, registry::Endpoint},
     engine::world::World,
-    evidence::{
-        checkpoint::Origin,
-        digest::{ContentKey, Digest},
-        signer::{Ed25519, KeyId, PublicKey, PublicKeys, Signer},
-    },
+    evidence::{checkpoint::Origin, digest::ContentKey},
     port::{
         operations::By,
         store::{Sha256Digest, Store},
@@ -31,9 +26,6 @@ use crate::{
 
 /// Name of the content key among the settings of the data directory.
 const CONTENT_KEY: &str = "content_key";
-
-/// Name of the public key that signs, among the settings, and of the history of such keys among the snapshots.
-const SIGNING_KEY: &str = "signing_key";
 
 /// The name of the log.
 pub fn origin(settings: &Settings) -> Result<Origin, Error> {
@@ -49,7 +41,8 @@ pub fn unversioned_world(settings: &Settings, environment: &Environment) -> Resu
 /// addresses of database and broker.
 pub fn references(settings: &Settings, environment: &Environment) -> Result<(), Error> {
     let adapters = adapters::load(settings, environment)?;
-    key_file(settings)?;
+    super::keys::check(settings)?;
+    super::stamps::authorities(settings)?;
     adapters.check_mailboxes(settings)?;
     super::interfaces::certificates(settings)?;
     super::bus::check(settings, &adapters)?;
@@ -118,84 +111,6 @@ fn folder(path: &Path) -> Result<Vec<u8>, Failure> {
 /// What can never work in a world.
 pub fn lint(world: &World, day: Date) -> Vec<lint::Finding> {
     lint::lint(&world.registry, &world.rules, day)
-}
-
-/// The signing key, made at the first start. All that is stored is signed by one key: who would sign with another
-/// is refused. Every key that ever signed is kept beside it, as a version of its own.
-pub(super) async fn signer(
-    settings: &Settings,
-    store: &dyn Store,
-    now: Timestamp,
-) -> Result<Arc<dyn Signer>, Error> {
-    let path = key_file(settings)?;
-    let (signer, origin) = load_signer(path)?;
-    let public = signer.public_key().to_pem().into_bytes();
-    let kept = store.keep_setting(SIGNING_KEY, public.clone()).await?;
-    if kept != public {
-        if origin == KeyOrigin::Made {
-            // It has signed nothing, and would be in the way of the right one.
-            fs::remove_file(path).map_err(|error| setup("signing key")(error.into()))?;
-        }
-        return Err(foreign_key(path, signer.key_id(), &kept));
-    }
-    let digest = Sha256Digest(*Digest::of(&public).as_bytes());
-    store.publish(SIGNING_KEY, digest, public, now).await?;
-    Ok(Arc::new(signer))
-}
-
-fn foreign_key(path: &Path, own: KeyId, kept: &[u8]) -> Error {
-    let kept = std::str::from_utf8(kept).ok().and_then(|pem| PublicKey::from_pem(pem).ok());
-    let theirs = kept.map_or_else(|| "another key".to_owned(), |key| format!("key {}", key.id()));
-    Error::Configuration(format!(
-        "keys.signing: {path} is key {own}, but what is stored is signed with {theirs}; hubs that share a database \
-         share the key: put the file of the others, or of the hub before, in its place (section \"Keys\" of \
-         docs/evidence.md says what to do when it is lost)",
-        path = path.display(),
-    ))
-}
-
-/// The public key of this hub.
-pub fn public_keys(settings: &Settings) -> Result<PublicKeys, Error> {
-    let path = key_file(settings)?;
-    let signer = Ed25519::load(path).map_err(|error| setup("signing key")(error.into()))?;
-    let mut keys = PublicKeys::default();
-    keys.insert(signer.public_key().clone());
-    Ok(keys)
-}
-
-/// Where a key comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyOrigin {
-    /// It was there.
-    Found,
-    /// Made now.
-    Made,
-}
-
-fn load_signer(path: &Path) -> Result<(Ed25519, KeyOrigin), Error> {
-    let exists = match fs::metadata(path) {
-        Ok(_) => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(setup("signing key")(error.into())),
-    };
-    if !exists && let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| setup("folder of the signing key")(error.into()))?;
-    }
-    let (signer, origin) = if exists {
-        (Ed25519::load(path), KeyOrigin::Found)
-    } else {
-        (Ed25519::create(path), KeyOrigin::Made)
-    };
-    Ok((signer.map_err(|error| setup("signing key")(error.into()))?, origin))
-}
-
-pub(super) fn key_file(settings: &Settings) -> Result<&Path, Error> {
-    match &settings.keys.signing {
-        SecretRef::File(path) => Ok(path),
-        SecretRef::Environment(_) => Err(Error::Configuration(
-            "keys.signing: must be a file: the key is made there at the first start".into(),
-        )),
-    }
 }
 
 /// The key of the content digests: made once, kept for ever in the store.

@@ -14,10 +14,12 @@ pub mod counter;
 mod error;
 mod health;
 mod interfaces;
+mod keys;
 pub mod load;
 mod outside;
 mod restored;
 pub mod shelf;
+pub mod stamps;
 pub mod telemetry;
 mod tokens;
 mod workers;
@@ -50,17 +52,18 @@ use crate::{
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
         intake::{self, Committer, Reception},
+        keys::Keyring,
         office::{self, Office},
         reconcile::Reconcile,
         seal::Sealer,
         settle::Settle,
         trail::{self, About},
+        watch::Watch,
         world::Worlds,
     },
     evidence::{
         checkpoint::Origin,
         digest::ContentKey,
-        signer::Signer,
         slip::{Purpose, SlipKey},
     },
     port::{anchorage::Anchorage, bus::Bus, inbox::Inbox, intake::Intake, store::Store},
@@ -195,7 +198,7 @@ struct Base {
     adapters: adapters::Adapters,
     outgoing: Vec<adapters::Outgoing>,
     worlds: Arc<Worlds>,
-    signer: Arc<dyn Signer>,
+    keys: Arc<Keyring>,
     content_key: ContentKey,
     origin: Origin,
     desk: Arc<Desk>,
@@ -227,12 +230,12 @@ impl Base {
         let now = outside.clock.now();
         let world =
             load::world(settings, adapters.endpoints(), &world, shared.as_ref(), (&outside.by, now)).await?;
-        let signer = load::signer(settings, shared.as_ref(), now).await?;
+        let keys = keys::open(settings, &outside.environment, &shared, now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
         restored::account(shared.as_ref(), &settings.paths.data, now).await?;
         let data = json!({
             "registry": world.registry.version(), "rules": world.rules.version(),
-            "key": signer.key_id(), "version": env!("CARGO_PKG_VERSION"),
+            "key": keys.at(now).ok().map(|signer| signer.key_id()), "version": env!("CARGO_PKG_VERSION"),
         });
         shared.append(vec![trail::entry(trail::STARTED, About::default(), &data, now)]).await?;
         let mut transport = Supervisor::new(CancellationToken::new());
@@ -261,7 +264,7 @@ impl Base {
             outside,
             adapters,
             outgoing,
-            signer,
+            keys,
             content_key,
             origin,
             policies,
@@ -286,7 +289,7 @@ impl Base {
             store: Arc::clone(&self.shared),
             clock: Arc::clone(&self.outside.clock),
             worlds: Arc::clone(&self.worlds),
-            signer: Arc::clone(&self.signer),
+            keys: Arc::clone(&self.keys),
             desk: Arc::clone(&self.desk),
             content_key: self.content_key.clone(),
             queue_limit: settings.intake.queue_limit,
@@ -297,6 +300,7 @@ impl Base {
             clock: Arc::clone(&self.outside.clock),
             desk: Arc::clone(&self.desk),
             endpoints: self.policies.keys().cloned().collect(),
+            keys: Arc::clone(&self.keys),
         });
         let settle = Settle {
             store: Arc::clone(&self.shared),
@@ -305,7 +309,8 @@ impl Base {
             desk: Arc::clone(&self.desk),
         };
         let core = self.core(settings, settle.clone());
-        let back = self.back(settings, settle.clone());
+        let mut back = self.back(settings, settle.clone());
+        stamps::spawn(&mut back, settings, &self.shared, &self.outside.clock)?;
         let acknowledge = Arc::new(Acknowledge { settle });
         let way_in = (reception, committer);
         let front = self.front(settings, (http, grpc), way_in, (&office, acknowledge)).await?;
@@ -370,6 +375,9 @@ impl Base {
             every: Duration::from_millis(settings.http.token_refresh_ms),
         };
         back.spawn("tokens", tokens.run(back.token().clone()));
+        let every = Duration::from_millis(settings.watch.every_ms);
+        let watch = Watch::new(Arc::clone(&self.shared), Arc::clone(&self.outside.clock), every);
+        back.spawn("watch", watch.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
         for place in std::mem::take(&mut self.anchorages) {
             anchors::send(&mut back, place, settings, (&self.shared, &self.outside.clock));
@@ -451,7 +459,7 @@ impl Base {
         Sealer {
             store: Arc::clone(&self.shared),
             clock: Arc::clone(&self.outside.clock),
-            signer: Arc::clone(&self.signer),
+            keys: Arc::clone(&self.keys),
             origin: self.origin.clone(),
             every: Duration::from_millis(settings.seal.every_ms),
             backlog: settings.seal.backlog_entries,

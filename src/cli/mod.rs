@@ -6,7 +6,9 @@ pub mod deliveries;
 pub mod demo;
 mod erase;
 pub mod error;
+mod evidence;
 pub mod help;
+mod key;
 pub mod language;
 pub mod output;
 mod parse;
@@ -96,9 +98,15 @@ enum Command {
     /// Make, list and revoke tokens
     #[command(arg_required_else_help = true)]
     Token(token::Arguments),
+    /// The keys that sign, and their change
+    #[command(arg_required_else_help = true)]
+    Key(key::Arguments),
     /// Check seals
     #[command(arg_required_else_help = true)]
     Seal(seal::Arguments),
+    /// Evidence files for third parties
+    #[command(arg_required_else_help = true)]
+    Evidence(evidence::Arguments),
     /// Archive what is beyond its term, and verify archives
     #[command(arg_required_else_help = true)]
     Retention(retention::Arguments),
@@ -175,7 +183,7 @@ fn start(arguments: Arguments, environment: Environment, output: Output<'_>) -> 
 
 async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
-        Command::Demo(arguments) => demo::run(call, arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(call, arguments)).await,
         Command::Serve(arguments) => serve::run(call, arguments).await,
         Command::Worker(arguments) => worker::run(call, arguments).await,
         Command::Check => registry::check(call),
@@ -186,7 +194,9 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Adapter(arguments) => adapter::run(call, &arguments),
         Command::Registry(arguments) => registry::run(call, &arguments),
         Command::Token(arguments) => token::run(call, arguments).await,
+        Command::Key(arguments) => key::run(call, arguments).await,
         Command::Seal(arguments) => seal::run(call, arguments).await,
+        Command::Evidence(arguments) => evidence::run(call, arguments).await,
         Command::Retention(arguments) => retention::run(call, arguments).await,
         Command::Reconcile(arguments) => reconcile::run(call, arguments).await,
         Command::Bench(arguments) => bench::run(call, arguments).await,

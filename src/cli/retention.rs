@@ -191,7 +191,7 @@ fn verify(
     let anchors = anchors.iter().map(|path| seal::read(path)).collect::<Result<Vec<_>, _>>()?;
     let keys = match key {
         Some(path) => seal::keys(&path)?,
-        None => app::load::public_keys(&call.settings)?,
+        None => app::load::public_keys(&call.settings, &call.environment)?,
     };
     let found =
         retention::verify(folder, &origin, &keys, &anchors).map_err(|error| Error::Other(error.into()))?;

@@ -4,6 +4,7 @@
 //! worker to say, by the adapter's conditions.
 
 pub mod anchorage;
+pub mod authority;
 pub mod build;
 pub mod file_drop;
 pub mod handout;

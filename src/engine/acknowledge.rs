@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{decision::Redaction, delivery::Transport, id::DeliveryId},
-    evidence::digest::Digest,
+    evidence::digest::{Digest, Sm3Digest},
     port::{
         bus::{AttemptRecord, Brought, Work, WorkOutcome},
         mailbox::{Acknowledgement, Acknowledgements, Counted},
@@ -85,6 +85,8 @@ impl Acknowledge {
             peer: answer.peer,
             sent_digest: handed.as_ref().map(|handed| handed.sent_digest),
             answer_digest: Some(*Digest::of(&answer.said).as_bytes()),
+            sent_sm3: handed.as_ref().and_then(|handed| handed.sent_sm3),
+            answer_sm3: Some(*Sm3Digest::of(&answer.said).as_bytes()),
             status: None,
             detail,
             adapter_version: handed

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -152,6 +153,16 @@ pub async fn held(
     Ok(Held { entries: read.len(), found: None, erased: view.erased(read.len(), &read) })
 }
 
+/// The same for one entry.
+pub async fn contradiction(
+    store: &dyn Store,
+    entry: &Bytes,
+    archived: Option<Timestamp>,
+) -> Result<Option<Contradiction>, Error> {
+    let entry = SealedEntry { position: 0, body: entry.clone() };
+    Ok(held(store, &[entry], archived).await?.found)
+}
+
 /// What was held in one look.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
@@ -293,6 +304,9 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         // Entries of earlier versions commit to less.
         data.get(name).is_none_or(|sealed| *sealed == serde_json::json!(salt.commit(bytes)))
     };
+    let commits_by_sm3 = |name: &str, bytes: &[u8]| {
+        data.get(name).is_none_or(|sealed| *sealed == serde_json::json!(salt.commit_by_sm3(bytes)))
+    };
     let receipt: Value = serde_json::from_slice(&row.receipt).unwrap_or_default();
     let stated = &receipt["statement"];
     let key = &row.key;
@@ -306,7 +320,7 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         Some(What::Receipt)
     } else if !is_named {
         Some(What::Key)
-    } else if !commits("commitment", &row.received) {
+    } else if !commits("commitment", &row.received) || !commits_by_sm3("commitment_sm3", &row.received) {
         Some(What::Received)
     } else if !commits("content", &row.canonical) {
         Some(What::Content)
@@ -337,6 +351,11 @@ fn is_made(entry: &Value, row: &AttemptRow) -> bool {
         && data["peer"] == *row.peer
         && data["status"].as_u64() == row.status.map(u64::from)
         && data["sent"].as_str() == row.sent_digest.as_deref()
+        && data["sent_sm3"].as_str() == row.sent_sm3.as_deref()
+        && data["answer"].as_str() == row.answer_digest.as_deref()
+        && data["answer_sm3"].as_str() == row.answer_sm3.as_deref()
+        // Entries of earlier versions do not commit to it.
+        && data.get("said").is_none_or(|said| *said == serde_json::json!(Digest::of(row.detail.as_bytes())))
 }
 
 /// Whether a row says that nothing was sent, as an entry tells.

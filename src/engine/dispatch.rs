@@ -1,8 +1,8 @@
 //! Dispatch: claims due lane heads for endpoints with room and puts them on the bus.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use metrics::counter;
 use serde_json::json;
@@ -22,6 +22,12 @@ use crate::{
     },
     task::{Failure, metrics::STORE_ERRORS},
 };
+
+/// Claims on their way to the bus at once: the next is made while those before are confirmed.
+const PIPELINE: usize = 4;
+
+/// What was claimed and is on its way to the bus.
+type Sends<'a> = FuturesUnordered<BoxFuture<'a, Result<(), Failure>>>;
 
 /// Numbers of dispatch.
 #[derive(Clone, Copy, Debug)]
@@ -56,24 +62,40 @@ pub struct Dispatch {
 impl Dispatch {
     /// Runs until told to end; then closes the bus, so that workers end after what was claimed.
     pub async fn run(self, token: CancellationToken) -> Result<(), Failure> {
+        let mut sends = Sends::new();
         self.look().await?;
         while !token.is_cancelled() {
             if let Some(left) = self.bus.handed_back().now_or_never() {
-                self.take_back(left).await?;
+                beside(&mut sends, self.take_back(left)).await??;
             }
             let now = self.clock.now();
             if self.desk.take_due(now) {
-                self.look().await?;
+                beside(&mut sends, self.look()).await??;
+            }
+            if sends.len() == PIPELINE {
+                sends.next().await.transpose()?;
+                continue;
             }
             let wants = self.wants(now);
             if wants.is_empty() {
-                self.rest(&token, now).await?;
+                beside(&mut sends, self.rest(&token, now)).await??;
                 continue;
             }
-            tokio::select! {
-                () = token.cancelled() => self.desk.unclaimed(&wants),
-                () = self.bus.ready() => self.claim(&wants, self.clock.now()).await?,
+            let ready = async {
+                tokio::select! {
+                    () = token.cancelled() => false,
+                    () = self.bus.ready() => true,
+                }
+            };
+            if beside(&mut sends, ready).await? {
+                let work = beside(&mut sends, self.claim(&wants, self.clock.now())).await??;
+                sends.push(Box::pin(self.send(work)));
+            } else {
+                self.desk.unclaimed(&wants);
             }
+        }
+        while let Some(sent) = sends.next().await {
+            sent?;
         }
         if let Some(left) = self.bus.handed_back().now_or_never() {
             self.take_back(left).await?;
@@ -119,7 +141,7 @@ impl Dispatch {
         }
     }
 
-    async fn claim(&self, wants: &[Want], now: Timestamp) -> Result<(), Failure> {
+    async fn claim(&self, wants: &[Want], now: Timestamp) -> Result<Vec<Work>, Failure> {
         let timeout = SignedDuration::from_millis(self.timeout_ms.cast_signed());
         let margin = SignedDuration::from_millis(self.limits.lease_margin_ms.cast_signed());
         let not_after = now.checked_add(timeout)?.checked_add(margin)?;
@@ -127,12 +149,12 @@ impl Dispatch {
         match self.store.claim(claim, now).await {
             Ok(work) => {
                 self.desk.claimed(wants, &work);
-                self.send(work).await
+                Ok(work)
             }
             Err(error) => {
                 self.desk.unclaimed(wants);
                 tokio::time::sleep(Duration::from_millis(self.limits.idle_scan_ms)).await;
-                tolerate(error)
+                tolerate(error).map(|()| Vec::new())
             }
         }
     }
@@ -183,6 +205,17 @@ impl Dispatch {
     }
 }
 
+/// Waits for something, and lets what was claimed go out meanwhile.
+async fn beside<T>(sends: &mut Sends<'_>, what: impl Future<Output = T>) -> Result<T, Failure> {
+    let mut what = pin!(what);
+    loop {
+        tokio::select! {
+            done = &mut what => return Ok(done),
+            Some(sent) = sends.next() => sent?,
+        }
+    }
+}
+
 /// The settlement of work that no worker saw: it burns no attempt.
 fn given_back(work: &Work, error: &bus::Error, now: Timestamp, again: Timestamp) -> Settlement {
     let detail = format!("handed to no worker: {error}");
@@ -212,6 +245,8 @@ fn untried(said: String, now: Timestamp) -> AttemptRecord {
         peer: "".into(),
         sent_digest: None,
         answer_digest: None,
+        sent_sm3: None,
+        answer_sm3: None,
         status: None,
         detail: said.into(),
         adapter_version: "".into(),

@@ -8,14 +8,18 @@ pub mod breaker;
 pub mod census;
 pub mod desk;
 pub mod dispatch;
+pub mod evidence;
 pub mod exchange;
 pub mod intake;
+pub mod keys;
 pub mod office;
 pub mod reconcile;
 pub mod retention;
 pub mod seal;
 pub mod settle;
+pub mod stamp;
 pub mod trail;
+pub mod watch;
 pub mod world;
 
 use breaker::BreakerPolicy;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     desk::Desk,
+    keys::Keyring,
     trail::{self, About},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     evidence::digest::Digest,
     port::{
         clock::Clock,
-        operations::{By, Error, Operations, Rehearsal},
+        operations::{By, Error, KeyFault, KeyState, Operations, Rehearsal, Rotation},
         store::{
             DeliveryFilter, DeliveryRow, NewToken, NotPossible, Obligation, Operated, Operation, Page, Scope,
             Sha256Digest, Store,
@@ -48,6 +49,8 @@ pub struct Office {
     pub desk: Arc<Desk>,
     /// Endpoints that exist.
     pub endpoints: HashSet<EndpointId>,
+    /// The keys that sign.
+    pub keys: Arc<Keyring>,
 }
 
 #[async_trait]
@@ -116,6 +119,19 @@ impl Operations for Office {
         let entry = trail::entry(trail::TOKEN_REVOKED, About::default(), &data, now);
         let revoked = self.store.revoke_token(name, entry, now).await?;
         if revoked { Ok(()) } else { Err(Error::NoToken(name.to_owned())) }
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyState>, Error> {
+        self.keys.refresh().await.map_err(|error| KeyFault::Unreadable(error.to_string()))?;
+        Ok(self.keys.states())
+    }
+
+    async fn rehearse_rotation(&self) -> Result<Rotation, Error> {
+        self.keys.rehearse(self.clock.now()).await
+    }
+
+    async fn rotate_keys(&self, by: By) -> Result<Rotation, Error> {
+        self.keys.rotate(self.clock.now(), &by).await
     }
 }
 

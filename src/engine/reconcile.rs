@@ -75,6 +75,8 @@ fn outcome(lease: ExpiredLease, now: Timestamp) -> WorkOutcome {
         peer: "".into(),
         sent_digest: None,
         answer_digest: None,
+        sent_sm3: None,
+        answer_sm3: None,
         status: None,
         detail: "the lease ended without an outcome: the worker or the hub stopped meanwhile".into(),
         adapter_version: "".into(),

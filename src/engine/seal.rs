@@ -14,11 +14,10 @@ use metrics::{counter, gauge};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::tolerate;
+use super::{dispatch::tolerate, keys::Keyring};
 use crate::{
     evidence::{
         checkpoint::{Checkpoint, Origin, TIME},
-        signer::Signer,
         tree::{self, Frontier},
     },
     port::{
@@ -41,8 +40,8 @@ pub struct Sealer {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Signs checkpoints.
-    pub signer: Arc<dyn Signer>,
+    /// Sign checkpoints.
+    pub keys: Arc<Keyring>,
     /// Names the log.
     pub origin: Origin,
     /// Rhythm of checkpoints.
@@ -79,6 +78,7 @@ impl Sealer {
 
     /// One checkpoint; how many entries it took. A store that cannot answer now seals nothing.
     async fn step(&self) -> Result<usize, Failure> {
+        self.keys.confirm().await;
         // The size first: entries that another hub seals after it was read are then refused by the fence, and
         // not missed among the unsealed.
         let state = match self.store.sealer_state().await {
@@ -99,10 +99,17 @@ impl Sealer {
         }
         let at = self.clock.now();
         let count = unsealed.len();
+        let checkpoint = match self.sign(&frontier, at) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                tracing::error!(%error, "the trail could not be sealed, trying again");
+                return Ok(0);
+            }
+        };
         let seal = Seal {
             from_size: state.size,
             entries: unsealed.into_iter().map(|(id, _)| id).collect(),
-            checkpoint: self.sign(&frontier, at)?,
+            checkpoint,
             frontier: frontier.to_bytes().into(),
             at,
         };
@@ -135,7 +142,7 @@ impl Sealer {
     fn sign(&self, frontier: &Frontier, at: Timestamp) -> Result<String, Failure> {
         let checkpoint =
             Checkpoint::of(self.origin.clone(), frontier).with_extension(TIME, &at.to_string())?;
-        Ok(checkpoint.sign(self.signer.as_ref())?.to_string())
+        Ok(checkpoint.sign(self.keys.at(at)?.as_ref())?.to_string())
     }
 
     /// Says how old the oldest unsealed entry is; how many there are.

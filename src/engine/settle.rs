@@ -24,6 +24,7 @@ use crate::{
         id::EndpointId,
         retry,
     },
+    evidence::digest::Digest,
     port::{
         bus::{Bus, WorkOutcome},
         clock::Clock,
@@ -96,7 +97,9 @@ impl Settle {
             "lease": work.lease, "outcome": outcome.outcome, "next": next, "started_at": record.started_at,
             "ended_at": record.ended_at, "peer": record.peer, "status": record.status,
             "sent": record.sent_digest.map(hex::encode), "answer": record.answer_digest.map(hex::encode),
+            "sent_sm3": record.sent_sm3.map(hex::encode), "answer_sm3": record.answer_sm3.map(hex::encode),
             "adapter": record.adapter_version, "on_behalf_of": work.on_behalf_of,
+            "said": Digest::of(record.detail.as_bytes()),
         });
         let about = About::delivery(work.message, work.delivery);
         Settlement {

@@ -31,10 +31,16 @@ pub const HANDED_BACK: &str = "delivery.handed_back";
 pub const OUTCOME_REFUSED: &str = "outcome.refused";
 /// A person operated on a delivery.
 pub const OPERATED: &str = "delivery.operated";
+/// Another message answers this one.
+pub const ANSWERED: &str = "message.answered";
+/// Something that somebody owed was not there on its last day.
+pub const MISSED: &str = "obligation.missed";
 /// An endpoint was paused by its breaker.
 pub const BREAKER_OPENED: &str = "endpoint.paused";
 /// An endpoint answers again.
 pub const BREAKER_CLOSED: &str = "endpoint.resumed";
+/// A change of the key that signs was made known.
+pub const KEY_ROTATED: &str = "key.rotated";
 /// A token was made.
 pub const TOKEN_ADDED: &str = "token.added";
 /// A token was revoked.
@@ -62,8 +68,11 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         HANDED_BACK => "未能推出，退回",
         OUTCOME_REFUSED => "拒认推送结果",
         OPERATED => "人工操作",
+        ANSWERED => "收到反馈",
+        MISSED => "逾期未办",
         BREAKER_OPENED => "暂停推送",
         BREAKER_CLOSED => "恢复推送",
+        KEY_ROTATED => "更换签名密钥",
         TOKEN_ADDED => "新建令牌",
         TOKEN_REVOKED => "吊销令牌",
         REGISTRY_CHANGED => "注册表变更",
@@ -129,7 +138,17 @@ pub fn answered(mut data: Value, by: &By) -> Value {
 
 /// Makes an entry. `data` holds words, ids, digests and commitments; never a personal value.
 pub fn entry(event: &'static str, about: About, data: &impl Serialize, at: Timestamp) -> NewEntry {
-    let id = new_id(at);
+    entry_with(new_id(at), event, about, data, at)
+}
+
+/// Makes an entry under an id that whoever makes it gives to it alike.
+pub fn entry_with(
+    id: Uuid,
+    event: &'static str,
+    about: About,
+    data: &impl Serialize,
+    at: Timestamp,
+) -> NewEntry {
     let body = Body { at, data, delivery: about.delivery, event, id, message: about.message };
     let body = canonical::to_bytes(&body).unwrap_or_else(|error| {
         // Only our own words and ids reach this place; should a value ever not be writable, the entry says so.

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::note::{self, KeyName, Note};
-use super::signer::{KeyId, PublicKeys, Signer};
+use super::signer::{self, KeyId, PublicKeys, Signer};
 use super::statement;
 use super::tree::{Frontier, Hash, MAX_SIZE};
 
@@ -43,6 +43,9 @@ pub enum Error {
         /// Name of the extension.
         name: String,
     },
+    /// A key that did not sign at that time.
+    #[error("the key that signed the checkpoint did not count at its time")]
+    Term(#[source] signer::Error),
     /// A checkpoint of another log.
     #[error("the checkpoint is of log {found}, not of {expected}")]
     OtherLog {
@@ -178,7 +181,11 @@ impl SignedCheckpoint {
             let (expected, found) = (origin.0.clone(), self.checkpoint.origin.0.clone());
             return Err(Error::OtherLog { expected, found });
         }
-        self.note.verify(origin.key_name(), keys).map_err(Error::Note)
+        let signed_by = self.note.verify(origin.key_name(), keys).map_err(Error::Note)?;
+        for key_id in &signed_by {
+            keys.get_at(*key_id, self.checkpoint.extension(TIME)).map_err(Error::Term)?;
+        }
+        Ok(signed_by)
     }
 }
 

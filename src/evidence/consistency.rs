@@ -213,7 +213,7 @@ impl Prover {
         }
         holds(&self.new, Which::New, self.frontier.root())?;
         let known: Vec<_> = at_old
-            .subtrees()
+            .ranges()
             .chain(self.right.iter().map(|(range, sibling)| (range.clone(), sibling.root())))
             .collect();
         let ranges = consistency_ranges(first, second)?;

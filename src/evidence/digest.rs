@@ -2,7 +2,9 @@
 //!
 //! Three questions, three types that cannot be mixed up. [`Digest`]: are these the same bytes? [`Commitment`]: is this
 //! the value the trail spoke of, answerable only by who holds the [`Salt`]? [`KeyedDigest`]: did this content come
-//! before, answerable only inside the hub that holds the [`ContentKey`]?
+//! before, answerable only inside the hub that holds the [`ContentKey`]? Of bytes that were exchanged with others the
+//! first two are also stated by SM3 (GB/T 32905), as [`Sm3Digest`] and [`Sm3Commitment`], for those who may rely on
+//! nothing else.
 //! Promises that salts and keys never show in `Debug` output. Leaves their safekeeping and erasure to the stores.
 
 use std::fmt;
@@ -10,6 +12,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use sm3::Sm3;
 
 pub use super::bytes32::Malformed;
 use super::bytes32::{bytes32, bytes32_serde};
@@ -55,6 +58,19 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+}
+
+bytes32! {
+    /// SM3 (GB/T 32905) over exact bytes, beside their SHA-256. As text 64 hex digits, in documents `sm3:<hex>`.
+    Sm3Digest
+}
+bytes32_serde!(Sm3Digest, "sm3:");
+
+impl Sm3Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sm3::digest(bytes).into())
     }
 }
 
@@ -107,6 +123,11 @@ impl Salt {
     pub fn commit(&self, value: &[u8]) -> Commitment {
         Commitment(Digest(Sha256::new().chain_update(self.0).chain_update(value).finalize().into()))
     }
+
+    /// The same by SM3(salt || value).
+    pub fn commit_by_sm3(&self, value: &[u8]) -> Sm3Commitment {
+        Sm3Commitment(Sm3Digest(Sm3::new().chain_update(self.0).chain_update(value).finalize().into()))
+    }
 }
 
 impl fmt::Debug for Salt {
@@ -158,6 +179,11 @@ impl fmt::Display for Commitment {
         self.0.fmt(f)
     }
 }
+
+/// A [`Commitment`] by SM3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sm3Commitment(Sm3Digest);
 
 /// The secret under which content digests are made, so that a stolen table of them reveals no content.
 #[derive(Clone)]
@@ -214,12 +240,32 @@ fn random<const N: usize>(wanted: &'static str) -> Result<[u8; N], Error> {
 mod tests {
     use super::*;
 
+    fn json(value: &impl Serialize) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
     #[test]
     fn digest_is_sha256_of_the_exact_bytes() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), abc);
         assert_eq!(abc.parse::<Digest>().unwrap(), Digest::of(b"abc"));
         assert_ne!(Digest::of(b"abc "), Digest::of(b"abc"));
+    }
+
+    #[test]
+    fn sm3_gives_the_values_of_gb_t_32905_and_of_the_field() {
+        let vectors = [
+            ("abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+            (&*"abcd".repeat(16), "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
+            ("", "1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b"),
+            ("审管联动", "e86654ce5ba053fa9cf8af63ad0d22be5f7c08cc8f1baa3ec2923aa87fdf52fe"),
+        ];
+        for (text, digest) in vectors {
+            assert_eq!(Sm3Digest::of(text.as_bytes()).to_string(), digest, "{text:?}");
+        }
+        let json = serde_json::to_string(&Sm3Digest::of(b"abc")).unwrap();
+        assert!(json.starts_with("\"sm3:66c7f0f4"), "{json}");
+        assert!(serde_json::from_str::<Sm3Digest>(&json.replace("sm3", "sha256")).is_err());
     }
 
     #[test]
@@ -253,6 +299,7 @@ mod tests {
         assert!(commitment.opens_with(&salt, b"value"));
         assert!(!commitment.opens_with(&salt, b"valuf"));
         assert!(!commitment.opens_with(&Salt::from_bytes([8; 16]), b"value"));
+        assert_eq!(json(&salt.commit_by_sm3(b"value")), json(&Sm3Digest::of(&joined)));
     }
 
     #[test]

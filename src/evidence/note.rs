@@ -209,7 +209,7 @@ fn parse_line(line: &str) -> Option<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::signer::Ed25519;
+    use crate::evidence::signer::{Ed25519, Sm2};
 
     /// From the documentation of Go's golang.org/x/mod/sumdb/note: secret key, public key and signed note.
     const GO_SEED: &str = "AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
@@ -248,6 +248,20 @@ mod tests {
         let changed = Note::parse(&GO_NOTE.replace("problem is", "problem was")).unwrap();
         let error = changed.verify(&name("PeterNeumann"), &trusting(&[&go_signer()])).unwrap_err();
         assert!(matches!(error, Error::BadSignature { .. }), "{error}");
+    }
+
+    #[test]
+    fn sm2_signs_notes_under_a_type_that_nobody_else_has() {
+        let (signer, hub) = (Sm2::generate().unwrap(), name("hub"));
+        let note = Note::sign("text\n".to_owned(), &hub, &signer).unwrap().to_string();
+        let keys = [signer.public_key().clone()].into_iter().collect();
+        assert_eq!(Note::parse(&note).unwrap().verify(&hub, &keys).unwrap(), [signer.key_id()]);
+        let changed = Note::parse(&note.replace("text", "test")).unwrap();
+        assert!(matches!(changed.verify(&hub, &keys), Err(Error::BadSignature { .. })));
+        let verifier = hub.verifier_key(signer.public_key());
+        let typed = STANDARD.decode(verifier.splitn(3, '+').last().unwrap()).unwrap();
+        let expected = [&b"\xff1.2.156.10197.1.501"[..], signer.public_key().as_bytes()].concat();
+        assert_eq!(typed, expected);
     }
 
     #[test]

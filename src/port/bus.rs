@@ -203,6 +203,12 @@ pub struct AttemptRecord {
     pub sent_digest: Option<[u8; 32]>,
     /// SHA-256 of the answer's bytes.
     pub answer_digest: Option<[u8; 32]>,
+    /// SM3 of the bytes sent; none when nothing was, and from workers of a version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_sm3: Option<[u8; 32]>,
+    /// SM3 of the answer's bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_sm3: Option<[u8; 32]>,
     /// HTTP status, where there is one.
     pub status: Option<u16>,
     /// Beginning of the answer or the error, bounded, without credentials.

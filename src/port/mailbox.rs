@@ -155,6 +155,8 @@ pub struct Handed {
     pub first_attempt_at: Option<Timestamp>,
     /// SHA-256 of the bytes sent.
     pub sent_digest: [u8; 32],
+    /// SM3 of the bytes sent; none of a copy that a hub of a version before handed out.
+    pub sent_sm3: Option<[u8; 32]>,
     /// Version of the adapter's configuration.
     pub adapter_version: Box<str>,
 }

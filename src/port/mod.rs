@@ -2,6 +2,7 @@
 //! trait. One contract suite a port runs against every backend (DESIGN promise 14).
 
 pub mod anchorage;
+pub mod authority;
 pub mod bus;
 pub mod clock;
 pub mod connector;

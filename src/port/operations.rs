@@ -3,6 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
 
 use super::store::{self, NotPossible, Obligation, Operated, Operation, Scope};
 use crate::domain::{delivery::Transport, id::DeliveryId};
@@ -27,6 +29,89 @@ pub trait Operations: fmt::Debug + Send + Sync {
 
     /// Revokes a token by name.
     async fn revoke_token(&self, name: &str, by: By) -> Result<(), Error>;
+
+    /// The keys that sign, in turn.
+    async fn keys(&self) -> Result<Vec<KeyState>, Error>;
+
+    /// What a change to the next key would be now; changes nothing.
+    async fn rehearse_rotation(&self) -> Result<Rotation, Error>;
+
+    /// Lets the next key sign, from a moment on that every hub has heard of before.
+    async fn rotate_keys(&self, by: By) -> Result<Rotation, Error>;
+}
+
+/// A key that signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyState {
+    /// Its id.
+    pub key: String,
+    /// Its algorithm.
+    pub algorithm: &'static str,
+    /// In SPKI PEM form.
+    pub public: String,
+    /// From when on it signs; none of the first.
+    pub from: Option<Timestamp>,
+    /// When another takes its place; none of the last.
+    pub until: Option<Timestamp>,
+    /// Whether the hub that was asked can sign with it.
+    pub held: bool,
+}
+
+/// A change of keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rotation {
+    /// Id of the key of before.
+    pub old: String,
+    /// Its algorithm.
+    pub old_algorithm: &'static str,
+    /// Id of the key of afterwards.
+    pub new: String,
+    /// Its algorithm.
+    pub new_algorithm: &'static str,
+    /// From when on the new one signs, and the old one no more.
+    pub from: Timestamp,
+}
+
+/// Why keys are not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// There is none to change to.
+    #[error("there is no next key on this hub; make one with 'liandong key new'")]
+    NoNext,
+    /// A change was made known and has not taken effect.
+    #[error("a change of keys is under way, the last takes effect at {from}; wait for it")]
+    UnderWay {
+        /// When it takes effect.
+        from: Timestamp,
+    },
+    /// The hub cannot vouch for the next one.
+    #[error("this hub does not hold key {key} that signs now, and cannot vouch for the next one")]
+    NotHeld {
+        /// Which.
+        key: String,
+    },
+    /// Another was quicker.
+    #[error("keys were changed by another hub meanwhile; look at 'liandong key list'")]
+    Raced,
+    /// Keys or history cannot be read.
+    #[error("the keys cannot be read: {0}")]
+    Unreadable(String),
+    /// A key did not sign.
+    #[error("the change could not be signed: {0}")]
+    Unsigned(String),
+}
+
+impl KeyFault {
+    fn chinese(&self) -> String {
+        match self {
+            Self::NoNext => "本枢纽没有下一个密钥；请先执行 liandong key new".to_owned(),
+            Self::UnderWay { from } => format!("密钥正在更换，{from} 生效；请等它生效后再换"),
+            Self::NotHeld { key } => format!("本枢纽没有现用密钥 {key}，不能为下一个密钥作保"),
+            Self::Raced => "密钥刚由另一枢纽更换；请查看 liandong key list".to_owned(),
+            Self::Unreadable(text) => format!("密钥无法读取：{text}"),
+            Self::Unsigned(text) => format!("密钥更换声明无法签名：{text}"),
+        }
+    }
 }
 
 /// Who operates, and why.
@@ -90,6 +175,9 @@ pub enum Error {
     /// No randomness for a token.
     #[error("the machine gives no randomness: {0}")]
     Randomness(String),
+    /// Keys are not changed.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -105,6 +193,7 @@ impl Error {
             Self::UnknownEndpoint(endpoint) => format!("接入系统“{endpoint}”未配置：没有它的适配器目录"),
             Self::NoReason => "该操作须写明原因".to_owned(),
             Self::Randomness(text) => format!("本机取不到随机数：{text}"),
+            Self::Key(fault) => fault.chinese(),
             Self::Store(_) => return None,
         })
     }

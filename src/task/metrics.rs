@@ -20,6 +20,8 @@ pub const ATTEMPT_DURATION: &str = "liandong_delivery_attempt_duration_seconds";
 pub const END_TO_END: &str = "liandong_end_to_end_duration_seconds";
 /// Deliveries parked, from the start, by an attempt or by a person; label `reason`.
 pub const PARKED: &str = "liandong_deliveries_parked_total";
+/// Deadlines that this hub found missed; several hubs, and one that starts again, find the same ones.
+pub const DEADLINES_MISSED: &str = "liandong_deadlines_missed_total";
 /// Deliveries now, as the store has them, so also after a restart; label `state`.
 pub const DELIVERIES: &str = "liandong_deliveries";
 /// Deliveries with workers now; label `endpoint`.
@@ -68,6 +70,12 @@ pub const AMQP_REPLIES: &str = "liandong_amqp_replies_total";
 pub const MAILBOX_STREAMS: &str = "liandong_mailbox_streams";
 /// Answers to deliveries out of mailboxes; label `count`: counted, or stale and not counted.
 pub const MAILBOX_ANSWERS: &str = "liandong_mailbox_answers_total";
+/// Whether this hub lacks the key that signs, or will; it signs nothing then.
+pub const KEY_MISSING: &str = "liandong_signing_key_missing";
+/// Age of the oldest checkpoint that no authority has stamped, where one is configured.
+pub const STAMP_LAG: &str = "liandong_timestamp_lag_seconds";
+/// Whether that is longer than the grace.
+pub const STAMP_OVERDUE: &str = "liandong_timestamp_overdue";
 /// Certificates read again after their files changed; label `result`.
 pub const CERTIFICATE_RELOADS: &str = "liandong_certificate_reloads_total";
 
@@ -82,6 +90,7 @@ pub fn describe() {
     describe_histogram!(ATTEMPT_DURATION, Unit::Seconds, "duration of one attempt, by endpoint");
     describe_histogram!(END_TO_END, Unit::Seconds, "from acceptance to the target's confirmation, by kind");
     describe_counter!(PARKED, Unit::Count, "deliveries parked, by reason");
+    describe_counter!(DEADLINES_MISSED, Unit::Count, "deadlines that were found missed");
     describe_gauge!(DELIVERIES, Unit::Count, "deliveries now, by state");
     describe_gauge!(IN_FLIGHT, Unit::Count, "deliveries with workers now, by endpoint");
     describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");
@@ -106,6 +115,9 @@ pub fn describe() {
     describe_counter!(AMQP_REPLIES, Unit::Count, "answers to what was published, by result");
     describe_gauge!(MAILBOX_STREAMS, Unit::Count, "who has the mailbox of an endpoint open now");
     describe_counter!(MAILBOX_ANSWERS, Unit::Count, "answers to deliveries out of mailboxes, by count");
+    describe_gauge!(KEY_MISSING, Unit::Count, "whether this hub lacks the key that signs, or will");
+    describe_gauge!(STAMP_LAG, Unit::Seconds, "age of the oldest checkpoint without a time stamp");
+    describe_gauge!(STAMP_OVERDUE, Unit::Count, "whether a time stamp is late beyond the grace");
     describe_counter!(CERTIFICATE_RELOADS, Unit::Count, "certificates read again, by result");
 }
 

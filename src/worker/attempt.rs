@@ -10,7 +10,7 @@ use super::{Adapter, Asked, run::Target};
 use crate::{
     config::secret::Secret,
     domain::delivery::Outcome,
-    evidence::digest::Digest,
+    evidence::digest::{Digest, Sm3Digest},
     port::{
         bus::{AttemptRecord, Work},
         clock::Clock,
@@ -40,7 +40,7 @@ pub struct AdapterTarget {
 struct Ended {
     outcome: Outcome,
     peer: String,
-    sent: Option<[u8; 32]>,
+    sent: Option<Digests>,
     answer: Option<Answer>,
     said: String,
 }
@@ -61,12 +61,15 @@ impl Target for AdapterTarget {
             let why = "the message is not json".to_owned();
             Ended::unanswered(Outcome::Ours, self.connector.peer(), why)
         };
+        let answered = ended.answer.as_ref().map(|answer| Digests::of(&answer.body));
         let record = AttemptRecord {
             started_at,
             ended_at: self.clock.now(),
             peer: ended.peer.into(),
-            sent_digest: ended.sent,
-            answer_digest: ended.answer.as_ref().map(|answer| digest(&answer.body)),
+            sent_digest: ended.sent.map(|sent| sent.sha256),
+            answer_digest: answered.map(|answered| answered.sha256),
+            sent_sm3: ended.sent.map(|sent| sent.sm3),
+            answer_sm3: answered.map(|answered| answered.sm3),
             status: ended.answer.as_ref().and_then(|answer| answer.status),
             detail: detail::of(&ended.said, &self.secrets, &message.unwrap_or_default()),
             adapter_version: self.adapter.version().into(),
@@ -95,7 +98,7 @@ impl AdapterTarget {
             Ok(parcel) => parcel,
             Err(fault) => return Some(Ended::unanswered(Outcome::Ours, peer, fault.0)),
         };
-        let sent = Some(digest(&parcel.body));
+        let sent = Some(Digests::of(&parcel.body));
         Some(match self.connector.send(parcel).await {
             Ok(answer) => {
                 let said = String::from_utf8_lossy(&answer.body).into_owned();
@@ -144,6 +147,15 @@ impl Ended {
     }
 }
 
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    *Digest::of(bytes).as_bytes()
+/// Of the same bytes.
+#[derive(Clone, Copy)]
+struct Digests {
+    sha256: [u8; 32],
+    sm3: [u8; 32],
+}
+
+impl Digests {
+    fn of(bytes: &[u8]) -> Self {
+        Self { sha256: *Digest::of(bytes).as_bytes(), sm3: *Sm3Digest::of(bytes).as_bytes() }
+    }
 }

@@ -40,6 +40,10 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+fn sm3(bytes: &[u8]) -> String {
+    hex::encode(sm3::Sm3::digest(bytes))
+}
+
 fn time(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
@@ -62,9 +66,9 @@ async fn each_failed_attempt_keeps_what_was_tried_and_answered() {
     let id = sender.accepted(&result("K-1", "JY1")).await.delivery_to(REGULATOR);
     let delivered = hub.until(&id, "delivered").await;
     let tried = attempts(&delivered);
-    let sent = department.look(|ledger| {
+    let (sent, sent_sm3) = department.look(|ledger| {
         assert_eq!(ledger.arrivals[0].authorization, format!("Bearer {SECRET}"));
-        sha256(&ledger.arrivals[0].body)
+        (sha256(&ledger.arrivals[0].body), sm3(&ledger.arrivals[0].body))
     });
     let indiscreet = indiscreet();
     let expected = [
@@ -80,6 +84,8 @@ async fn each_failed_attempt_keeps_what_was_tried_and_answered() {
         assert_eq!(attempt["peer"], format!("http://{}/receive", department.address()));
         assert_eq!(attempt["sent_digest"], sent, "the very bytes that the department received");
         assert_eq!(attempt["answer_digest"], json!(answer.map(sha256)), "and those it answered: {attempt}");
+        assert_eq!(attempt["sent_sm3"], sent_sm3, "by SM3 as well");
+        assert_eq!(attempt["answer_sm3"], json!(answer.map(sm3)), "{attempt}");
         assert!(attempt["adapter_version"].as_str().unwrap().starts_with("sha256:"), "{attempt}");
         assert!(time(&attempt["started_at"]) <= time(&attempt["ended_at"]));
     }
@@ -144,6 +150,8 @@ async fn giving_up_is_stated_and_the_whole_history_is_sealed_and_kept() {
             ("status", "status"),
             ("sent", "sent_digest"),
             ("answer", "answer_digest"),
+            ("sent_sm3", "sent_sm3"),
+            ("answer_sm3", "answer_sm3"),
             ("adapter", "adapter_version"),
         ] {
             assert_eq!(data[sealed], attempt[seen], "{sealed}: {entry}");

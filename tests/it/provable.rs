@@ -211,10 +211,14 @@ async fn a_row_that_no_longer_says_what_was_sealed_is_found_out() {
         ),
         ("UPDATE attempt SET status = 200 WHERE status = 500".to_owned(), "not as it was sealed"),
         ("UPDATE attempt SET peer = 'http://elsewhere/'".to_owned(), "not as it was sealed"),
+        ("UPDATE attempt SET answer_digest = zeroblob(32)".to_owned(), "not as it was sealed"),
+        ("UPDATE attempt SET sent_sm3 = zeroblob(32)".to_owned(), "not as it was sealed"),
+        ("UPDATE attempt SET answer_sm3 = NULL".to_owned(), "not as it was sealed"),
         ("DELETE FROM attempt WHERE outcome = 'transient'".to_owned(), "an attempt is gone"),
         (
             "INSERT INTO attempt SELECT delivery, lease + 9, outcome, recorded_at, attempt, started_at, ended_at, \
-             peer, sent_digest, answer_digest, status, detail, adapter_version FROM attempt LIMIT 1"
+             peer, sent_digest, answer_digest, status, detail, adapter_version, sent_sm3, answer_sm3 \
+             FROM attempt LIMIT 1"
                 .to_owned(),
             "the trail does not know",
         ),

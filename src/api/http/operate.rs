@@ -131,6 +131,30 @@ pub(super) async fn revoke_token(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `GET /v1/keys`.
+pub(super) async fn keys(State(counter): State<Counter>, identity: Identity) -> Result<Json<Value>, Problem> {
+    identity.operator()?;
+    Ok(Json(json!(counter.operations.keys().await?)))
+}
+
+/// `POST /v1/keys/rotation`.
+pub(super) async fn rotate_keys(
+    State(counter): State<Counter>,
+    identity: Identity,
+    Small(body): Small,
+) -> Result<Json<Value>, Problem> {
+    identity.operator()?;
+    let asked: Asked = parse(&body)?;
+    let rotation = if asked.dry_run {
+        counter.operations.rehearse_rotation().await?
+    } else {
+        counter.operations.rotate_keys(identity.answers(asked.reason)?).await?
+    };
+    let mut said = json!(rotation);
+    said["dry_run"] = json!(asked.dry_run);
+    Ok(Json(said))
+}
+
 async fn refresh(counter: &Counter) -> Result<(), Problem> {
     Ok(counter.grants.refresh(counter.store.as_ref()).await?)
 }

@@ -115,6 +115,7 @@ impl From<operations::Error> for Problem {
             }
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name_taken", "名称已被占用", detail),
             Error::NoReason => Self::new(StatusCode::BAD_REQUEST, "no_reason", "须填写原因", detail),
+            Error::Key(_) => Self::new(StatusCode::CONFLICT, "key", "签名密钥不能更换", detail),
             Error::Randomness(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "系统暂不可用，请稍后重发", detail)
             }

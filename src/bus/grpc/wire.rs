@@ -4,7 +4,7 @@ use serde::{Deserialize, de::value::Error as Unknown, de::value::StrDeserializer
 
 use crate::{
     domain::delivery::Outcome,
-    port::bus::{AttemptRecord, Brought, CopyKey, LeaseToken, Work, WorkOutcome},
+    port::bus::{Brought, CopyKey, LeaseToken, Work, WorkOutcome},
     proto::v1::{AttemptMade, AttemptOutcome, OutcomeClass, PieceOfWork},
 };
 
@@ -46,9 +46,8 @@ pub(super) fn work(piece: &PieceOfWork) -> Result<Work, &'static str> {
 
 /// An outcome with the slip that came with its work.
 pub(super) fn outcome(told: &WorkOutcome, slip: bytes::Bytes) -> AttemptOutcome {
-    let AttemptRecord { started_at, ended_at, peer, sent_digest, answer_digest, status, detail, .. } =
-        &told.attempt;
-    let digest = |digest: &Option<[u8; 32]>| digest.map(|bytes| bytes.to_vec().into()).unwrap_or_default();
+    let made = &told.attempt;
+    let digest = |digest: Option<[u8; 32]>| digest.map(|bytes| bytes.to_vec().into()).unwrap_or_default();
     let (class, wait_ms) = match told.outcome {
         Outcome::Delivered => (OutcomeClass::Delivered, None),
         Outcome::Permanent => (OutcomeClass::Permanent, None),
@@ -64,14 +63,16 @@ pub(super) fn outcome(told: &WorkOutcome, slip: bytes::Bytes) -> AttemptOutcome 
         outcome: class.into(),
         wait_ms,
         attempt: Some(AttemptMade {
-            started_at: started_at.to_string(),
-            ended_at: ended_at.to_string(),
-            peer: peer.to_string(),
-            sent_digest: digest(sent_digest),
-            answer_digest: digest(answer_digest),
-            status: status.map(u32::from),
-            detail: detail.to_string(),
-            adapter_version: told.attempt.adapter_version.to_string(),
+            started_at: made.started_at.to_string(),
+            ended_at: made.ended_at.to_string(),
+            peer: made.peer.to_string(),
+            sent_digest: digest(made.sent_digest),
+            answer_digest: digest(made.answer_digest),
+            status: made.status.map(u32::from),
+            detail: made.detail.to_string(),
+            adapter_version: made.adapter_version.to_string(),
+            sent_sm3: digest(made.sent_sm3),
+            answer_sm3: digest(made.answer_sm3),
         }),
     }
 }

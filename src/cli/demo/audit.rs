@@ -14,6 +14,7 @@ use super::{
 use crate::{
     app,
     cli::{Error, seal, submit::failed},
+    config::environment::Environment,
     domain::id::MessageId,
     evidence::{checkpoint::Origin, statement},
     task::Failure,
@@ -59,7 +60,7 @@ impl Audit<'_> {
     /// Every receipt verifies, one message has one receipt whatever how often it was sent, and no message
     /// is in the store whose sender holds none.
     fn receipts(&self) -> Result<Vec<Broken>, Error> {
-        let keys = app::load::public_keys(self.stage.house.settings())?;
+        let keys = app::load::public_keys(self.stage.house.settings(), &Environment::default())?;
         let mut broken = Vec::new();
         let mut first: HashMap<MessageId, &[u8]> = HashMap::new();
         for answer in self.answers {
@@ -136,7 +137,7 @@ impl Audit<'_> {
         self.stage.house.seal().await?;
         let origin = Origin::new(&*self.stage.house.settings().seal.origin)
             .map_err(|error| failed(error.to_string()))?;
-        let keys = app::load::public_keys(self.stage.house.settings())?;
+        let keys = app::load::public_keys(self.stage.house.settings(), &Environment::default())?;
         let report = seal::verify(self.stage.house.store().as_ref(), origin, keys).await?;
         let holds = report.is_intact() && report.unsealed == 0 && report.sealed > 0;
         Ok(if holds { Vec::new() } else { vec![Broken::Seal(report.to_string())] })

@@ -155,6 +155,24 @@ const TEXTS: &[Text] = &[
         about: "吊销令牌，立即生效",
         arguments: &[("name", "令牌名称"), REASON_OPTIONAL, BY],
     },
+    Text { path: "key", about: "签名密钥及其更换", arguments: &[] },
+    Text {
+        path: "key list",
+        about: "列出签名密钥及各自的使用期间",
+        arguments: &[("pem", "输出 PEM 格式的公钥，供核验者使用")],
+    },
+    Text {
+        path: "key new", about: "生成下一个密钥，存入 keys.next 所指的文件", arguments: &[]
+    },
+    Text {
+        path: "key rotate",
+        about: "查看下一个密钥将如何启用；加 --apply 则启用",
+        arguments: &[
+            ("apply", "执行：告知期过后由下一个密钥签名"),
+            ("reason", "原因，记入留痕并由新旧密钥共同签名"),
+            BY,
+        ],
+    },
     Text { path: "seal", about: "核验封存", arguments: &[] },
     Text {
         path: "seal verify",
@@ -162,6 +180,29 @@ const TEXTS: &[Text] = &[
         arguments: &[
             ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥"),
             ("anchor", "另行保管的检查点，存储中必须包含；可给多次"),
+        ],
+    },
+    Text { path: "evidence", about: "证据包：向第三方证明", arguments: &[] },
+    Text {
+        path: "evidence export",
+        about: "出具一次推送或一条消息的证据包；持有者可读到消息内容",
+        arguments: &[
+            ("id", "推送编号或消息编号"),
+            ("matter", "整个联动件：更正、转报、签收退回、反馈一并放入"),
+            ("out", "写入的文件；不给则写到标准输出"),
+            ("html", "另写一份供打印的中文页面"),
+            ("redact", "不放入消息内容和对方答复的文字；其余照样可证"),
+            ("wait", "等到有关记录封存"),
+        ],
+    },
+    Text {
+        path: "evidence verify",
+        about: "核验证据包并说明其所证明的事项，无须存储和网络",
+        arguments: &[
+            ("file", "证据包文件"),
+            ("key", "可信公钥的 PEM 文件；证据包内所列公钥一概不作数"),
+            ("log", "须为此日志（同 seal.origin）；不给则为该公钥签名的任一日志"),
+            ("html", "另写一份供打印的中文页面"),
         ],
     },
     Text {
@@ -253,6 +294,7 @@ pub(super) const VALUES: &[(&str, &str)] = &[
     ("PAIR", "机构:机构"),
     ("LANGUAGE", "语言"),
     ("TIME", "时间"),
+    ("ID", "编号"),
     ("ID_OR_KEY", "编号"),
     ("ATTACH", "方式"),
     ("STORE", "库"),

@@ -212,6 +212,25 @@ const ALL: &[(&str, &[Example])] = &[
         &[example("liandong token revoke hanbin-2026", "立即失效", "no longer valid from now on")],
     ),
     (
+        "key list",
+        &[
+            example("liandong key list", "各密钥何时签名", "which key signs when"),
+            example("liandong key list --pem", "交给核验者的公钥", "the public keys, for those who check"),
+        ],
+    ),
+    ("key new", &[example("liandong key new", "更换密钥的第一步", "the first step of a change of keys")]),
+    (
+        "key rotate",
+        &[
+            example("liandong key rotate", "先看，不作改动", "see first, nothing is changed"),
+            example(
+                "liandong key rotate --apply --reason 年度更换",
+                "告知期过后启用新密钥",
+                "the next key signs once the notice is over",
+            ),
+        ],
+    ),
+    (
         "seal verify",
         &[
             example("liandong seal verify", "用本枢纽的公钥核验", "check with the hub's own key"),
@@ -244,6 +263,29 @@ const ALL: &[(&str, &[Example])] = &[
             "liandong seal verify-proof proof.json --key hub.pem",
             "只凭证明与公钥核验",
             "with nothing but the proof and the key",
+        )],
+    ),
+    (
+        "evidence export",
+        &[
+            example(
+                "liandong evidence export 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --out evidence.json",
+                "一次推送或一条消息的证据包",
+                "of a delivery or a message",
+            ),
+            example(
+                "liandong evidence export 0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a --redact --wait --html page.html",
+                "不含消息内容，等到封存，另写打印页面",
+                "without contents, once sealed, with a page to print",
+            ),
+        ],
+    ),
+    (
+        "evidence verify",
+        &[example(
+            "liandong evidence verify evidence.json --key hub.pub.pem",
+            "只凭文件和公钥核验",
+            "with nothing but the file and the public key",
         )],
     ),
     (

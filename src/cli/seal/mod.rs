@@ -88,7 +88,7 @@ pub(super) fn keys(path: &Path) -> Result<PublicKeys, Error> {
 fn trusted(call: &Call<'_>, key: Option<&Path>) -> Result<PublicKeys, Error> {
     match key {
         Some(path) => keys(path),
-        None => Ok(app::load::public_keys(&call.settings)?),
+        None => Ok(app::load::public_keys(&call.settings, &call.environment)?),
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     },
     cli::{Call, Error, language::Language, output::Output, progress::Progress},
     domain::id::MessageId,
-    engine::audit::{self, Contradiction},
+    engine::{
+        audit::{self, Contradiction},
+        stamp,
+    },
     evidence::{
         checkpoint::Origin,
         seal::{Report, SealCheck},
@@ -31,6 +34,7 @@ pub(super) async fn run(mut call: Call<'_>, key: Option<PathBuf>, anchors: &[Pat
     let opening = Opening::new(&call.settings, &call.environment, Arc::new(SystemClock));
     let shelf = Shelf::look(&opening).await?;
     let keys = trusted(&call, key.as_deref())?;
+    let keys = app::load::trusted(shelf.store().as_ref(), &keys).await?;
     let begun = Instant::now();
     let archived = shelf.store().archived().await.map_err(app::Error::from)?;
     let mut check = begun_at(archived.as_ref(), origin, keys)?;
@@ -38,12 +42,15 @@ pub(super) async fn run(mut call: Call<'_>, key: Option<PathBuf>, anchors: &[Pat
         check.anchor(anchor);
     }
     let checked = watched(shelf.store().as_ref(), check, call.output.language).await;
+    let stamps = stamped(&call, shelf.store().as_ref()).await;
     shelf.close().await?;
+    let stamps = stamps?;
     let (report, Rows { contradiction, erased }) = checked?;
     let speed = Speed::of(&report, begun.elapsed().as_secs_f64());
     if call.output.is_json() {
         let value = serde_json::json!({
             "report": report, "contradiction": contradiction,
+            "stamps": stamps.as_ref().map(|stamps| stamps.as_ref().ok()),
             "erased": { "messages": erased.count, "ids": erased.ids }, "seconds": speed.seconds,
             "entries_per_second": speed.entries, "megabytes_per_second": speed.megabytes,
         });
@@ -64,7 +71,18 @@ pub(super) async fn run(mut call: Call<'_>, key: Option<PathBuf>, anchors: &[Pat
             format!("存储内容与留痕不符：{}", found.chinese()),
             format!("stored rows are not as sealed: {found}"),
         )),
-        None => Ok(()),
+        None => match stamps {
+            Some(Err(wrong)) => Err(Error::said(format!("时间戳不成立：{wrong}"), wrong)),
+            Some(Ok(_)) | None => Ok(()),
+        },
+    }
+}
+
+/// How many time stamps there are, or what is wrong with one; none where no authority is configured.
+async fn stamped(call: &Call<'_>, store: &dyn Store) -> Result<Option<Result<u64, String>>, Error> {
+    match app::stamps::authorities(&call.settings)? {
+        Some(authorities) => Ok(Some(stamp::check(store, &authorities).await?)),
+        None => Ok(None),
     }
 }
 

@@ -9,8 +9,9 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Admin, Backend, Breaker, Dispatch, Grpc, Http, Intake, Keys, Log, LogFormat, Moment, Paths, Postgres,
-    Retention, Seal, Settings, Shutdown, Store, Tls, layers::Found, layers::Merged, raw,
+    Admin, Backend, Breaker, Device, Dispatch, Grpc, Http, Intake, KeyAlgorithm, Keys, Log, LogFormat,
+    Moment, Paths, Postgres, Retention, Seal, Settings, Shutdown, Store, TimeStamps, Tls, Watch,
+    layers::Found, layers::Merged, raw,
 };
 use crate::{
     config::{fault::Faults, secret::SecretRef},
@@ -73,11 +74,14 @@ impl Check {
             },
             seal: self.seal(&raw.seal),
             anchor: self.anchor(&raw.anchor),
+            watch: Watch { every_ms: self.number(&raw.watch.every_ms, 10..=HOUR_MS.cast_signed()) },
             retention: Retention { online_months: self.number(&raw.retention.online_months, MONTHS) },
             moment: self.moment(&raw.moment),
             shutdown: Shutdown { grace_ms: self.number(&raw.shutdown.grace_ms, 100..=HOUR_MS.cast_signed()) },
             log: self.log(&raw.log),
             keys: self.keys(&raw.keys, &raw.paths),
+            device: self.device(&raw.device),
+            timestamp: self.timestamp(&raw.timestamp),
         }
     }
 
@@ -229,8 +233,62 @@ impl Check {
     }
 
     fn keys(&mut self, raw: &raw::Keys, paths: &raw::Paths) -> Keys {
-        let text = raw.signing.get_ref().replace(DATA, paths.data.get_ref());
-        Keys { signing: self.secret(&raw.signing, &text) }
+        let algorithms = [("ed25519", KeyAlgorithm::Ed25519), ("sm2", KeyAlgorithm::Sm2)];
+        let placed = |value: &Spanned<String>| value.get_ref().replace(DATA, paths.data.get_ref());
+        Keys {
+            signing: self.secret(&raw.signing, &placed(&raw.signing)),
+            next: self.secret(&raw.next, &placed(&raw.next)),
+            algorithm: self.word(&raw.algorithm, algorithms),
+            notice_ms: self.number(&raw.notice_ms, 1_000..=DAY_MS),
+        }
+    }
+
+    fn timestamp(&mut self, raw: &raw::Timestamp) -> Option<TimeStamps> {
+        let stamps = TimeStamps {
+            url: raw.url.get_ref().as_str().into(),
+            authority: raw.authority.get_ref().into(),
+            every_ms: self.number(&raw.every_ms, 100..=DAY_MS),
+            grace_ms: self.number(&raw.grace_ms, 100..=30 * DAY_MS),
+            timeout_ms: self.number(&raw.timeout_ms, 100..=60_000),
+        };
+        if raw.url.get_ref().is_empty() {
+            return None;
+        }
+        if !["http://", "https://"].iter().any(|scheme| stamps.url.starts_with(scheme)) {
+            self.refuse(&raw.url, "must be an address with http:// or https://");
+        }
+        if raw.authority.get_ref().is_empty() {
+            self.refuse(&raw.authority, "is empty, but timestamp.url is given");
+        }
+        Some(stamps)
+    }
+
+    fn device(&mut self, raw: &raw::Device) -> Option<Device> {
+        let timeout_ms = self.number(&raw.timeout_ms, 100..=60_000);
+        let pin = self.secret(&raw.pin, raw.pin.get_ref());
+        if matches!(pin, SecretRef::File(_)) {
+            self.refuse(&raw.pin, "must be env:NAME: a PIN does not lie in a file");
+        }
+        if raw.library.get_ref().is_empty() {
+            return None;
+        }
+        for label in [&raw.token, &raw.key, &raw.next] {
+            if label.get_ref().trim().is_empty() {
+                self.refuse(label, "must name what the device has, since device.library is given");
+            }
+        }
+        if raw.key.get_ref() == raw.next.get_ref() {
+            self.refuse(&raw.next, "must be another label than device.key");
+        }
+        let label = |value: &Spanned<String>| Box::from(value.get_ref().as_str());
+        Some(Device {
+            library: raw.library.get_ref().into(),
+            token: label(&raw.token),
+            pin,
+            key: label(&raw.key),
+            next: label(&raw.next),
+            timeout_ms,
+        })
     }
 
     pub(super) fn secret(&mut self, value: &Spanned<String>, text: &str) -> SecretRef {

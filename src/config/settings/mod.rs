@@ -71,6 +71,8 @@ pub struct Settings {
     pub seal: Seal,
     /// Sending checkpoints outside.
     pub anchor: Anchor,
+    /// Watching deadlines.
+    pub watch: Watch,
     /// How long things stay.
     pub retention: Retention,
     /// The operative moment.
@@ -81,6 +83,10 @@ pub struct Settings {
     pub log: Log,
     /// Keys.
     pub keys: Keys,
+    /// A device that signs; none: keys are files.
+    pub device: Option<Device>,
+    /// Time stamps over checkpoints; none: there are none.
+    pub timestamp: Option<TimeStamps>,
 }
 
 /// Where things lie; relative paths start at the working directory.
@@ -243,6 +249,13 @@ pub struct Seal {
     pub origin: Box<str>,
 }
 
+/// Watching deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// How often it is looked whether a day is over.
+    pub every_ms: u64,
+}
+
 /// How long things stay in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -289,6 +302,53 @@ pub enum LogFormat {
 pub struct Keys {
     /// Signs receipts and checkpoints.
     pub signing: SecretRef,
+    /// The key that is to follow.
+    pub next: SecretRef,
+    /// What a new key is for.
+    pub algorithm: KeyAlgorithm,
+    /// How long before it takes effect a change of keys is made known.
+    pub notice_ms: u64,
+}
+
+/// A device that signs, over PKCS#11.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Library of its vendor.
+    pub library: PathBuf,
+    /// Label of the token.
+    pub token: Box<str>,
+    /// PIN of the user, in the environment.
+    pub pin: SecretRef,
+    /// Label of the key pair that signs.
+    pub key: Box<str>,
+    /// Label of the key pair that is to follow.
+    pub next: Box<str>,
+    /// Longest wait for an answer.
+    pub timeout_ms: u64,
+}
+
+/// Time stamps over checkpoints (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeStamps {
+    /// Where the authority is asked.
+    pub url: Box<str>,
+    /// File of the certificates that its own must lead to.
+    pub authority: PathBuf,
+    /// Rhythm.
+    pub every_ms: u64,
+    /// How long a checkpoint may wait.
+    pub grace_ms: u64,
+    /// Longest wait for an answer.
+    pub timeout_ms: u64,
+}
+
+/// What a new signing key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// SM2 with SM3 (GB/T 32918).
+    Sm2,
 }
 
 /// Why there are no settings.

@@ -86,11 +86,21 @@ sections! {
     Breaker { failures: i64, pause_ms: i64 }
     Seal { every_ms: i64, backlog_entries: i64, entries: i64, origin: String }
     Anchor { folder: String, url: String, token: String, authority: String, every_ms: i64, timeout_ms: i64 }
+    Watch { every_ms: i64 }
     Retention { online_months: i64 }
     Moment { operative: String, basis: String }
     Shutdown { grace_ms: i64 }
     Log { format: String, filter: String }
-    Keys { signing: String }
+    Timestamp { url: String, authority: String, every_ms: i64, grace_ms: i64, timeout_ms: i64 }
+    Device {
+        library: String,
+        token: String,
+        pin: String,
+        key: String,
+        next: String,
+        timeout_ms: i64,
+    }
+    Keys { signing: String, next: String, algorithm: String, notice_ms: i64 }
 }
 
 /// Every section.
@@ -111,9 +121,12 @@ pub(super) struct Raw {
     pub(super) breaker: Breaker,
     pub(super) seal: Seal,
     pub(super) anchor: Anchor,
+    pub(super) watch: Watch,
     pub(super) retention: Retention,
     pub(super) moment: Moment,
     pub(super) shutdown: Shutdown,
     pub(super) log: Log,
     pub(super) keys: Keys,
+    pub(super) device: Device,
+    pub(super) timestamp: Timestamp,
 }

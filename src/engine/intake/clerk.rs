@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use metrics::counter;
+use serde_json::json;
 
 use super::{
     Answer,
-    forms::{Entry, Promised, Routed, Statement},
+    forms::{Entry, Promised, Routed, Said as Effected, Statement},
     prepare::Prepared,
 };
 use crate::{
@@ -17,10 +18,14 @@ use crate::{
     },
     engine::{
         desk::Desk,
+        keys::Keyring,
         trail::{self, About},
         world::Worlds,
     },
-    evidence::{digest::Digest, signer::Signer, statement},
+    evidence::{
+        digest::{Digest, Sm3Digest},
+        statement,
+    },
     port::{
         clock::Clock,
         intake::{Accepted, Code, ReceiptOf, Refusal},
@@ -34,7 +39,7 @@ use crate::{
 pub(super) struct Clerk {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) signer: Arc<dyn Signer>,
+    pub(super) keys: Arc<Keyring>,
     pub(super) desk: Arc<Desk>,
     pub(super) worlds: Arc<Worlds>,
 }
@@ -49,11 +54,11 @@ impl Clerk {
         let moment = self.worlds.current().moment;
         let made: Vec<_> = prepared.into_iter().map(|prepared| Made::new(prepared, moment, now)).collect();
         let statements: Vec<_> = made.iter().map(|made| made.statement(now)).collect();
-        let receipts = statement::sign_batch(&statements, self.signer.as_ref()).map_err(|error| {
-            tracing::error!(%error, "receipts could not be signed");
-            Refusal::new(Code::Unavailable, "the hub cannot sign receipts now; nothing was changed")
-        })?;
-        Ok(made.into_iter().zip(receipts).map(|(made, receipt)| made.acceptance(receipt, now)).collect())
+        let signer = self.keys.at(now).map_err(|error| unsigned(&error))?;
+        let receipts =
+            statement::sign_batch(&statements, signer.as_ref()).map_err(|error| unsigned(&error))?;
+        let accepted = |(made, receipt): (Made, Vec<u8>)| made.acceptance(receipt, moment, now);
+        Ok(made.into_iter().zip(receipts).map(accepted).collect())
     }
 
     /// What a sender hears; systems with something to receive are told as well.
@@ -87,6 +92,15 @@ impl Clerk {
             }
         }
     }
+}
+
+fn unsigned(error: &dyn std::error::Error) -> Refusal {
+    let cause = error.source().map(ToString::to_string);
+    tracing::error!(%error, cause, "receipts could not be signed");
+    Refusal::new(
+        Code::Unavailable,
+        "the hub cannot sign receipts now; nothing was changed, send it again later",
+    )
 }
 
 /// What is still needed of an acceptance once the store has it.
@@ -133,6 +147,7 @@ impl Made {
             kind: message.key.kind,
             organisation: &message.key.organisation,
             received: Digest::of(&self.prepared.received),
+            received_sm3: Sm3Digest::of(&self.prepared.received),
             registry_version: decision.registry_version,
             revision: message.revision,
             rules_version: decision.rules_version,
@@ -141,24 +156,35 @@ impl Made {
         }
     }
 
-    fn acceptance(self, receipt: Vec<u8>, now: Timestamp) -> Acceptance {
+    fn acceptance(self, receipt: Vec<u8>, moment: Moment, now: Timestamp) -> Acceptance {
         let Self { id, prepared, deliveries } = self;
         let received_digest = Digest::of(&prepared.received);
+        let effects: Vec<_> = prepared.effects.iter().filter_map(Effected::of).collect();
+        let about = About { delivery: effects.iter().find_map(Effected::delivery), ..About::message(id) };
         let data = Entry {
             commitment: prepared.salt.commit(&prepared.received),
+            commitment_sm3: prepared.salt.commit_by_sm3(&prepared.received),
             content: prepared.salt.commit(&prepared.canonical),
             decided_by: &prepared.message.decided_by,
             decision: prepared.salt.commit(&prepared.decision_json),
             deliveries: deliveries.iter().map(Routed::of).collect(),
+            effects,
             endpoint: &prepared.endpoint,
             kind: prepared.message.key.kind,
+            moment,
             organisation: &prepared.message.key.organisation,
             receipt: Digest::of(&receipt),
             registry: prepared.decision.registry_version,
             revision: prepared.message.revision,
             rules: prepared.decision.rules_version,
         };
-        let entry = trail::entry(trail::ACCEPTED, About::message(id), &data, now);
+        let answer = |answered| {
+            let data = json!({ "by": id, "organisation": data.organisation, "kind": data.kind });
+            trail::entry(trail::ANSWERED, About::message(answered), &data, now)
+        };
+        let answers = data.effects.iter().filter_map(Effected::answers).map(answer);
+        let mut entries = vec![trail::entry(trail::ACCEPTED, about, &data, now)];
+        entries.extend(answers);
         let obligations = prepared.decision.obligations.iter().map(|it| NewObligation {
             organisation: it.organisation.clone(),
             duty: it.duty,
@@ -186,7 +212,7 @@ impl Made {
             order_key: prepared.decision.order_key,
             effects: prepared.effects,
             receipt: receipt.into(),
-            entries: vec![entry],
+            entries,
             deliveries,
         }
     }

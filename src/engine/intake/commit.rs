@@ -39,6 +39,7 @@ impl Committer {
                 taken = queue.recv_many(&mut jobs, batch_limit), if open && pipeline.len() < PIPELINE => {
                     open = taken > 0;
                     if open {
+                        clerk.keys.confirm().await;
                         pipeline.push_back(commit(&clerk, std::mem::take(&mut jobs)));
                     }
                 }

@@ -7,11 +7,12 @@ use serde::Serialize;
 use crate::{
     domain::{
         decision::{ParkReason, Part, Warning},
+        delivery::{Acknowledgement, Moment},
         id::{DeliveryId, EndpointId, MessageId, OrganisationId, RuleId},
         kind::Kind,
     },
-    evidence::digest::{Commitment, Digest},
-    port::store::{NewDelivery, NewState},
+    evidence::digest::{Commitment, Digest, Sm3Commitment, Sm3Digest},
+    port::store::{Effect, NewDelivery, NewState},
 };
 
 /// What the receipt says.
@@ -24,6 +25,7 @@ pub(super) struct Statement<'a> {
     pub(super) kind: Kind,
     pub(super) organisation: &'a OrganisationId,
     pub(super) received: Digest,
+    pub(super) received_sm3: Sm3Digest,
     pub(super) registry_version: u64,
     pub(super) revision: u32,
     pub(super) rules_version: u64,
@@ -53,17 +55,31 @@ enum State {
 #[derive(Serialize)]
 pub(super) struct Entry<'a> {
     pub(super) commitment: Commitment,
+    pub(super) commitment_sm3: Sm3Commitment,
     pub(super) content: Commitment,
     pub(super) decided_by: &'a OrganisationId,
     pub(super) decision: Commitment,
     pub(super) deliveries: Vec<Routed<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) effects: Vec<Said>,
     pub(super) endpoint: &'a EndpointId,
     pub(super) kind: Kind,
+    pub(super) moment: Moment,
     pub(super) organisation: &'a OrganisationId,
     pub(super) receipt: Digest,
     pub(super) registry: u64,
     pub(super) revision: u32,
     pub(super) rules: u64,
+}
+
+/// What a message says of another one, so that the trail alone shows who signed, returned or answered what.
+#[derive(Serialize)]
+pub(super) struct Said {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<DeliveryId>,
+    says: &'static str,
 }
 
 /// A delivery in the trail.
@@ -76,6 +92,34 @@ pub(super) struct Routed<'a> {
     part: Part,
     rule: &'a RuleId,
     state: State,
+}
+
+impl Said {
+    /// What an effect says of a delivery or a message; none for what it does beside.
+    pub(super) fn of(effect: &Effect) -> Option<Self> {
+        let of = |delivery: DeliveryId, says| Self { answers: None, delivery: Some(delivery), says };
+        match effect {
+            Effect::Acknowledge { delivery, acknowledgement } => {
+                Some(of(*delivery, acknowledgement.as_str()))
+            }
+            Effect::ConfirmRelay { delivery } => Some(of(*delivery, "relay_confirmed")),
+            Effect::Answer { message, .. } => {
+                let says = Acknowledgement::Answered.as_str();
+                Some(Self { answers: Some(*message), delivery: None, says })
+            }
+            Effect::Supersede { .. } | Effect::Licence { .. } => None,
+        }
+    }
+
+    /// The message that it answers.
+    pub(super) fn answers(&self) -> Option<MessageId> {
+        self.answers
+    }
+
+    /// The delivery it is about.
+    pub(super) fn delivery(&self) -> Option<DeliveryId> {
+        self.delivery
+    }
 }
 
 impl<'a> Promised<'a> {

@@ -17,11 +17,12 @@ use clerk::Clerk;
 pub use commit::Committer;
 use metrics::{counter, histogram};
 use prepare::{Prepared, Preparer, Stop};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     desk::Desk,
+    keys::Keyring,
     trail::{self, About},
     world::Worlds,
 };
@@ -30,10 +31,7 @@ use crate::{
         id::{EndpointId, MessageId, OrderKey},
         message::MessageKey,
     },
-    evidence::{
-        digest::{ContentKey, Digest},
-        signer::Signer,
-    },
+    evidence::digest::{ContentKey, Digest, Sm3Digest},
     port::{
         clock::Clock,
         intake::{Accepted, Code, Intake, ReceiptOf, Refusal, Submission},
@@ -84,8 +82,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Registry, rules, calendar.
     pub worlds: Arc<Worlds>,
-    /// Signs receipts.
-    pub signer: Arc<dyn Signer>,
+    /// Sign receipts.
+    pub keys: Arc<Keyring>,
     /// Told of the systems that have something to receive.
     pub desk: Arc<Desk>,
     /// Keys the digests that tell the same from another content.
@@ -98,10 +96,10 @@ pub struct Parts {
 
 /// Makes a reception and its committer.
 pub fn open(parts: Parts) -> (Reception, Committer) {
-    let Parts { store, clock, worlds, signer, desk, content_key, queue_limit, batch_limit } = parts;
+    let Parts { store, clock, worlds, keys, desk, content_key, queue_limit, batch_limit } = parts;
     let (jobs, queue) = mpsc::channel(queue_limit);
     let preparer = Preparer::new(Arc::clone(&store), Arc::clone(&worlds), content_key);
-    let clerk = Arc::new(Clerk { store, clock, signer, desk, worlds });
+    let clerk = Arc::new(Clerk { store, clock, keys, desk, worlds });
     let reception = Reception { preparer, clerk: Arc::clone(&clerk), jobs, queue_limit };
     (reception, Committer { clerk, queue, batch_limit })
 }
@@ -281,9 +279,12 @@ impl Reception {
     async fn note(&self, endpoint: &EndpointId, received: Option<&[u8]>, refusal: &Refusal) {
         let now = self.clerk.clock.now();
         let received = received.filter(|_| refusal.code != Code::Classified);
-        let digest = received.map_or(Value::Null, |bytes| json!(Digest::of(bytes)));
+        let digests = received.map(|bytes| (Digest::of(bytes), Sm3Digest::of(bytes)));
+        let (digest, sm3) = digests.unzip();
         let paths: Vec<_> = refusal.faults.iter().map(|fault| &fault.path).collect();
-        let data = json!({ "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest });
+        let data = json!({
+            "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest, "received_sm3": sm3,
+        });
         let entry = trail::entry(trail::REFUSED, About::default(), &data, now);
         if let Err(error) = self.clerk.store.append(vec![entry]).await {
             tracing::error!(%error, %endpoint, code = %refusal.code, "refusal could not be written to the trail");

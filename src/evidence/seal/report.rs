@@ -152,7 +152,9 @@ impl Mismatch {
         let source = Box::new(source);
         match *source {
             checkpoint::Error::OtherLog { .. } => Self::OtherLog { mark, source },
-            checkpoint::Error::Note(note::Error::UnknownKey { .. }) => Self::UnknownKey { mark, source },
+            checkpoint::Error::Note(note::Error::UnknownKey { .. }) | checkpoint::Error::Term(_) => {
+                Self::UnknownKey { mark, source }
+            }
             checkpoint::Error::Note(note::Error::BadSignature { .. }) => Self::BadSignature { mark, source },
             _ => Self::Unreadable { mark, source },
         }

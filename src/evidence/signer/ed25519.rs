@@ -1,26 +1,16 @@
 //! Ed25519 keys in software, kept in a PKCS#8 PEM file.
 //!
-//! Promises that a key file is created once, whole, and for its owner alone; that it is never overwritten; and that
-//! one which others may read or change is not used. The file is in the older of the two PKCS#8 forms, which `openssl`
-//! reads. Leaves to configuration whether a missing key is to be created.
+//! The file is in the older of the two PKCS#8 forms, which `openssl` reads. Leaves the handling of files to
+//! [`super::file`].
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes, PrivateKeyInfoRef};
 use ed25519_dalek::{Signer as _, SigningKey};
 
-use super::{Algorithm, Error, PublicKey, Signature, Signer};
-
-/// The most that is read of a key file; a real one has about 120 bytes.
-const MAX_KEY_FILE_BYTES: u64 = 16 * 1024;
-
-/// Permission bits that no key file may have. The group may read, because Kubernetes mounts secrets that way.
-const FORBIDDEN_MODE: u32 = 0o027;
+use super::{Error, PublicKey, Signature, Signer, file};
 
 /// A signing key in memory, wiped when dropped.
 pub struct Ed25519 {
@@ -45,25 +35,18 @@ impl Ed25519 {
     pub fn create(path: &Path) -> Result<Self, Error> {
         let signer = Self::generate()?;
         let pair = KeypairBytes { secret_key: signer.key.to_bytes(), public_key: None };
-        let pem = pair.to_pkcs8_pem(LineEnding::LF).map_err(|source| content(path, source))?;
-        write_new(path, pem.as_bytes()).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => Error::KeyFileExists { path: path.to_owned() },
-            _ => Error::KeyFile { action: "create", path: path.to_owned(), source },
-        })?;
+        let pem = pair.to_pkcs8_pem(LineEnding::LF).map_err(|source| file::malformed(path, source))?;
+        file::write(path, &pem)?;
         Ok(signer)
     }
 
     /// Loads the key from its file.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::KeyFile { action: "read", path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-        if mode & FORBIDDEN_MODE != 0 {
-            return Err(Error::KeyFileMode { path: path.to_owned(), mode });
-        }
-        let mut pem = String::new();
-        file.take(MAX_KEY_FILE_BYTES).read_to_string(&mut pem).map_err(failed)?;
-        SigningKey::from_pkcs8_pem(pem.trim()).map(Self::from).map_err(|source| content(path, source))
+        Self::from_info(path, file::info(path, &file::read(path)?)?)
+    }
+
+    pub(super) fn from_info(path: &Path, info: PrivateKeyInfoRef<'_>) -> Result<Self, Error> {
+        SigningKey::try_from(info).map(Self::from).map_err(|source| file::malformed(path, source))
     }
 }
 
@@ -90,30 +73,10 @@ impl fmt::Debug for Ed25519 {
     }
 }
 
-fn content(path: &Path, source: ed25519_dalek::pkcs8::Error) -> Error {
-    Error::KeyFileContent { path: path.to_owned(), algorithm: Algorithm::Ed25519, source }
-}
-
-/// Writes a file that was not there before, and makes its name durable too. What could not be written whole is removed.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_folder(path));
-    if written.is_err() {
-        // The first failure is the one to report.
-        std::fs::remove_file(path).ok();
-    }
-    written
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

@@ -1,11 +1,13 @@
 //! Who signs, and with what: the port for signing keys, and the algorithms evidence may name.
 //!
 //! Promises that a signature is checked under the algorithm of the key that is held, never under one that the signed
-//! document asks for. [`Ed25519`] signs in software; a device or a signature server implements [`Signer`] likewise.
+//! document asks for. [`Ed25519`] and [`Sm2`] sign in software; a device or a signature server implements [`Signer`] likewise.
 //! Leaves domain separation to the texts that are signed, and the choice of trusted keys to configuration.
 
 mod ed25519;
+mod file;
 mod public_key;
+mod sm2;
 
 use std::fmt;
 use std::io;
@@ -18,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use self::ed25519::Ed25519;
-pub use self::public_key::{PublicKey, PublicKeys};
+pub use self::file::{create, load};
+pub use self::public_key::{PublicKey, PublicKeys, USER_ID};
+pub use self::sm2::Sm2;
 
 /// A key that signs. Implementations may block on a device or a server; call them where blocking is allowed.
 pub trait Signer: Send + Sync + fmt::Debug {
@@ -67,22 +71,37 @@ pub enum Error {
         /// Its permission bits.
         mode: u32,
     },
-    /// A file that holds no private key of the algorithm.
-    #[error("key file {path} holds no {algorithm} private key in PKCS#8 PEM form")]
+    /// A file that holds no private key of an algorithm known here.
+    #[error(
+        "key file {path} holds no Ed25519 or SM2 private key in PKCS#8 PEM form; 'openssl pkcs8 -topk8 -nocrypt' turns \
+         other forms into it"
+    )]
     KeyFileContent {
         /// The file.
         path: PathBuf,
-        /// The algorithm that was wanted.
-        algorithm: Algorithm,
         /// What the parser said.
         #[source]
         source: ed25519_dalek::pkcs8::Error,
     },
+    /// A number that is no secret key of the curve.
+    #[error("the secret is outside the range of the curve; make another key")]
+    Secret,
+    /// The key did not sign.
+    #[error("key {key_id} could not sign")]
+    Refused {
+        /// Id of the key.
+        key_id: KeyId,
+    },
+    /// A device that signs did not.
+    #[error("the signing device did not do it: {0}")]
+    Device(String),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for a key; check its random source")]
     Random(#[source] getrandom::Error),
     /// Text that holds no usable public key.
-    #[error("public key {number} in the text is not an Ed25519 key in SPKI PEM form; export it as such")]
+    #[error(
+        "public key {number} in the text is not an Ed25519 or SM2 key in SPKI PEM form; export it as such"
+    )]
     PublicKey {
         /// Which one, counted from 1.
         number: usize,
@@ -97,7 +116,7 @@ pub enum Error {
         found: usize,
     },
     /// A name that is not an algorithm known here.
-    #[error("signature algorithm {found:?} is not known; known is \"ed25519\"")]
+    #[error("signature algorithm {found:?} is not known; known are \"ed25519\" and \"sm2\"")]
     Algorithm {
         /// The name found.
         found: String,
@@ -109,6 +128,16 @@ pub enum Error {
         key_id: KeyId,
         /// How many keys are trusted.
         known: usize,
+    },
+    /// The key did not sign at that time: another did.
+    #[error("key {key_id} signs {term}, which does not hold {at}")]
+    OutOfTerm {
+        /// Id of the key that signed.
+        key_id: KeyId,
+        /// Its time, in words.
+        term: String,
+        /// The time that the document says.
+        at: String,
     },
     /// A document names another algorithm than the key has.
     #[error("key {key_id} is an {expected} key, the document says {found}")]
@@ -134,13 +163,20 @@ pub enum Error {
 pub enum Algorithm {
     /// Ed25519 (RFC 8032), checked strictly: no malleable signatures, no keys of small order.
     Ed25519,
+    /// SM2 with SM3 and the default user id (GB/T 32918.2), as DER of two integers (GM/T 0009).
+    Sm2,
 }
+
+/// What marks SM2 in the key hash of a signed note: the format has no type of its own for it, reserves 0xff for such,
+/// and asks for a longer name after it that nobody else uses. The name is the object identifier of SM2 with SM3.
+const SM2_NOTE_TYPE: &[u8] = b"\xff1.2.156.10197.1.501";
 
 impl Algorithm {
     /// The name in documents.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ed25519 => "ed25519",
+            Self::Sm2 => "sm2",
         }
     }
 
@@ -148,6 +184,7 @@ impl Algorithm {
     pub const fn note_type(self) -> &'static [u8] {
         match self {
             Self::Ed25519 => &[0x01],
+            Self::Sm2 => SM2_NOTE_TYPE,
         }
     }
 }
@@ -164,6 +201,7 @@ impl FromStr for Algorithm {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "ed25519" => Ok(Self::Ed25519),
+            "sm2" => Ok(Self::Sm2),
             other => Err(Error::Algorithm { found: other.to_owned() }),
         }
     }
@@ -273,9 +311,11 @@ mod tests {
 
     #[test]
     fn algorithms_are_named_alike_everywhere() {
-        let json = serde_json::to_string(&Algorithm::Ed25519).unwrap();
-        assert_eq!(json, format!("\"{}\"", Algorithm::Ed25519));
-        assert_eq!("ed25519".parse::<Algorithm>().unwrap(), Algorithm::Ed25519);
+        for algorithm in [Algorithm::Ed25519, Algorithm::Sm2] {
+            let json = serde_json::to_string(&algorithm).unwrap();
+            assert_eq!(json, format!("\"{algorithm}\""));
+            assert_eq!(algorithm.as_str().parse::<Algorithm>().unwrap(), algorithm);
+        }
         assert!(matches!("Ed25519".parse::<Algorithm>(), Err(Error::Algorithm { .. })));
     }
 

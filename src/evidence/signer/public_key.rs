@@ -6,41 +6,71 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
+
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
+use sm2::dsa::signature::Verifier as _;
 
 use super::{Algorithm, Error, KeyId, Signature};
+
+/// The user id that goes into every SM2 signature here: the default of GM/T 0009, as `openssl` takes it by
+/// `-pkeyopt distid:`.
+pub const USER_ID: &str = "1234567812345678";
 
 /// Last line of a public key in PEM form.
 const PEM_END: &str = "-----END PUBLIC KEY-----";
 
 /// A key that checks signatures.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicKey {
     id: KeyId,
     material: Material,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 enum Material {
     Ed25519(VerifyingKey),
+    /// With its point, uncompressed.
+    Sm2(Box<(sm2::dsa::VerifyingKey, Box<[u8]>)>),
 }
 
 impl PublicKey {
     /// Reads one key in SPKI PEM form (`openssl pkey -pubout`).
     pub fn from_pem(pem: &str) -> Result<Self, Error> {
-        let malformed = Error::PublicKey { number: 1 };
+        let malformed = || Error::PublicKey { number: 1 };
         match VerifyingKey::from_public_key_pem(pem.trim()) {
-            Ok(key) if !key.is_weak() => Ok(key.into()),
-            _ => Err(malformed),
+            Ok(key) if key.is_weak() => Err(malformed()),
+            Ok(key) => Ok(key.into()),
+            Err(_) => {
+                let key = sm2::PublicKey::from_public_key_pem(pem.trim()).map_err(|_| malformed())?;
+                Self::of_sm2(key).map_err(|_| malformed())
+            }
         }
+    }
+
+    /// An Ed25519 key by its 32 bytes.
+    pub fn of_ed25519(bytes: &[u8; 32]) -> Result<Self, Error> {
+        match VerifyingKey::from_bytes(bytes) {
+            Ok(key) if !key.is_weak() => Ok(key.into()),
+            _ => Err(Error::PublicKey { number: 1 }),
+        }
+    }
+
+    pub(super) fn of_sm2(key: sm2::PublicKey) -> Result<Self, sm2::dsa::signature::Error> {
+        let key = sm2::dsa::VerifyingKey::new(USER_ID, key)?;
+        let point = key.to_sec1_bytes();
+        Ok(Self { id: KeyId::of(&point), material: Material::Sm2(Box::new((key, point))) })
     }
 
     /// The key in SPKI PEM form.
     pub fn to_pem(&self) -> String {
-        let Material::Ed25519(key) = &self.material;
-        key.to_public_key_pem(LineEnding::LF).expect("an Ed25519 public key always has a PEM form")
+        let pem = match &self.material {
+            Material::Ed25519(key) => key.to_public_key_pem(LineEnding::LF),
+            Material::Sm2(both) => both.0.to_public_key_pem(LineEnding::LF),
+        };
+        pem.expect("a sound public key always has a PEM form")
     }
 
     /// Name of the key.
@@ -52,24 +82,37 @@ impl PublicKey {
     pub fn algorithm(&self) -> Algorithm {
         match self.material {
             Material::Ed25519(_) => Algorithm::Ed25519,
+            Material::Sm2(_) => Algorithm::Sm2,
         }
     }
 
-    /// The key as its algorithm encodes it: 32 bytes for Ed25519.
+    /// The key as its algorithm encodes it: 32 bytes for Ed25519, the uncompressed point of 65 for SM2.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.material {
             Material::Ed25519(key) => key.as_bytes(),
+            Material::Sm2(both) => &both.1,
         }
     }
 
     /// Checks a signature over exactly these bytes.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), Error> {
-        let Material::Ed25519(key) = &self.material;
-        ed25519_dalek::Signature::from_slice(signature.as_bytes())
-            .and_then(|signature| key.verify_strict(message, &signature))
-            .map_err(|_| Error::BadSignature { key_id: self.id })
+        let checked = match &self.material {
+            Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature.as_bytes())
+                .and_then(|signature| key.verify_strict(message, &signature)),
+            Material::Sm2(both) => sm2::dsa::Signature::from_der(signature.as_bytes())
+                .and_then(|signature| both.0.verify(message, &signature)),
+        };
+        checked.map_err(|_| Error::BadSignature { key_id: self.id })
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm() == other.algorithm() && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl From<VerifyingKey> for PublicKey {
     fn from(key: VerifyingKey) -> Self {
@@ -83,9 +126,32 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// A key with the time for which it is trusted.
+#[derive(Debug, Clone)]
+struct Trusted {
+    key: PublicKey,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Trusted {
+    fn holds(&self, at: Option<Timestamp>) -> bool {
+        match at {
+            Some(at) => self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until),
+            None => self.from.is_none() && self.until.is_none(),
+        }
+    }
+
+    fn term(&self) -> String {
+        let from = self.from.map_or_else(String::new, |from| format!("from {from} "));
+        let until = self.until.map_or_else(|| "on".to_owned(), |until| format!("until {until}"));
+        format!("{from}{until}")
+    }
+}
+
 /// The keys a verifier trusts.
 #[derive(Debug, Clone, Default)]
-pub struct PublicKeys(BTreeMap<KeyId, PublicKey>);
+pub struct PublicKeys(BTreeMap<KeyId, Trusted>);
 
 impl PublicKeys {
     /// Reads one or more keys in SPKI PEM form, one after the other. Text between them is passed over.
@@ -104,17 +170,36 @@ impl PublicKeys {
 
     /// Trusts one more key.
     pub fn insert(&mut self, key: PublicKey) {
-        self.0.insert(key.id(), key);
+        self.insert_for(key, None, None);
     }
 
-    /// The key of this name, if trusted.
+    /// Trusts one more key for what says that it was signed from `from` on and before `until`.
+    pub fn insert_for(&mut self, key: PublicKey, from: Option<Timestamp>, until: Option<Timestamp>) {
+        self.0.insert(key.id(), Trusted { key, from, until });
+    }
+
+    /// The key of this name, if trusted at any time.
     pub fn get(&self, key_id: KeyId) -> Result<&PublicKey, Error> {
+        self.find(key_id).map(|trusted| &trusted.key)
+    }
+
+    /// The key of this name, if trusted for what says that it was signed then. What says no time counts only under a
+    /// key that is trusted for all time.
+    pub fn get_at(&self, key_id: KeyId, at: Option<&str>) -> Result<&PublicKey, Error> {
+        let trusted = self.find(key_id)?;
+        if trusted.holds(at.and_then(|at| at.parse().ok())) {
+            return Ok(&trusted.key);
+        }
+        Err(Error::OutOfTerm { key_id, term: trusted.term(), at: at.unwrap_or("no time").to_owned() })
+    }
+
+    fn find(&self, key_id: KeyId) -> Result<&Trusted, Error> {
         self.0.get(&key_id).ok_or(Error::UnknownKey { key_id, known: self.0.len() })
     }
 
     /// All trusted keys, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
-        self.0.values()
+        self.0.values().map(|trusted| &trusted.key)
     }
 
     /// How many keys are trusted.

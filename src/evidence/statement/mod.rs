@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::verify::{Invalid, Proven, verify};
+pub use self::verify::{Invalid, Proven, is_as_written, verify};
 use super::canonical;
 use super::signer::{self, Algorithm, KeyId, Signature, Signer};
 use super::tree::{self, Hash, Tree};

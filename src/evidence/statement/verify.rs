@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Proof, missing_member, signed_text};
 use crate::evidence::signer::{self, Algorithm, KeyId, PublicKeys};
-use crate::evidence::tree::{self, proof};
+use crate::evidence::tree::{self, Hash, proof};
 
 /// The step that failed. The first four need no key.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,8 @@ pub struct Proven {
     pub index: u64,
     /// Statements in the batch.
     pub batch_size: u64,
+    /// Root of the batch, which is what was signed.
+    pub root: Hash,
     /// The whole statement.
     pub statement: Value,
 }
@@ -81,6 +83,14 @@ struct Envelope<'a> {
     proof: Proof,
 }
 
+/// Whether an envelope is byte for byte as it was written, the proof with it: only then no byte can be changed unnoticed.
+pub fn is_as_written(envelope: &[u8]) -> bool {
+    let read = serde_json::from_slice::<Envelope<'_>>(envelope);
+    let written =
+        read.and_then(|Envelope { statement, proof }| super::envelope(statement.get().as_bytes(), &proof));
+    written.is_ok_and(|written| written == envelope)
+}
+
 /// Checks a signed statement as it was stored. The statement's bytes count as they stand: reformatted ones fail.
 pub fn verify(envelope: &[u8], keys: &PublicKeys) -> Result<Proven, Invalid> {
     let Envelope { statement: raw, proof } = serde_json::from_slice(envelope).map_err(Invalid::Envelope)?;
@@ -91,7 +101,7 @@ pub fn verify(envelope: &[u8], keys: &PublicKeys) -> Result<Proven, Invalid> {
     let Proof { algorithm, key_id, batch_size, index, path, root, signature } = proof;
     proof::verify_inclusion(&tree::leaf_hash(raw.get().as_bytes()), index, batch_size, &path, &root)
         .map_err(|source| Invalid::Inclusion { index, batch_size, source })?;
-    let key = keys.get(key_id).map_err(Invalid::Signature)?;
+    let key = keys.get_at(key_id, statement["issued_at"].as_str()).map_err(Invalid::Signature)?;
     if key.algorithm() != algorithm {
         let expected = key.algorithm();
         return Err(Invalid::Signature(signer::Error::OtherAlgorithm { key_id, expected, found: algorithm }));
@@ -99,7 +109,7 @@ pub fn verify(envelope: &[u8], keys: &PublicKeys) -> Result<Proven, Invalid> {
     key.verify(signed_text(batch_size, &root).as_bytes(), &signature).map_err(Invalid::Signature)?;
     let text = |member: &str| statement[member].as_str().unwrap_or_default().to_owned();
     let (kind, id, issued_at) = (text("type"), text("id"), text("issued_at"));
-    Ok(Proven { kind, id, issued_at, algorithm, key_id, index, batch_size, statement })
+    Ok(Proven { kind, id, issued_at, algorithm, key_id, index, batch_size, root, statement })
 }
 
 #[cfg(test)]

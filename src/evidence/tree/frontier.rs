@@ -44,7 +44,7 @@ impl Frontier {
     }
 
     /// The perfect subtrees it is made of, leftmost first: which leaves each covers, and its root.
-    pub fn subtrees(&self) -> impl Iterator<Item = (Range<u64>, Hash)> {
+    pub fn ranges(&self) -> impl Iterator<Item = (Range<u64>, Hash)> {
         let mut start = 0;
         let widths = (0..u64::BITS).rev().map(|bit| 1 << bit).filter(|width| self.size & width != 0);
         widths.zip(&self.roots).map(move |(width, root): (u64, _)| {
@@ -52,6 +52,12 @@ impl Frontier {
             start += width;
             (range, *root)
         })
+    }
+
+    /// The perfect subtrees, largest and leftmost first: how many leaves each has, and its root.
+    pub(super) fn subtrees(&self) -> impl Iterator<Item = (u64, Hash)> {
+        let widths = (0..u64::BITS).rev().map(|bit| 1 << bit).filter(|width| self.size & width != 0);
+        widths.zip(self.roots.iter().copied())
     }
 
     /// The form to store: the size as 8 big-endian bytes, then 32 bytes a root.

@@ -6,13 +6,14 @@
 //! can read just these. Leaves storage and signatures to others.
 
 mod frontier;
+mod gather;
 pub mod proof;
 
 use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
-pub use self::frontier::Frontier;
+pub use self::{frontier::Frontier, gather::Gather};
 use super::bytes32::{bytes32, bytes32_serde};
 
 /// The largest tree: positions are stored as signed 64-bit integers.

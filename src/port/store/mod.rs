@@ -8,9 +8,11 @@ mod accept;
 mod access;
 mod audit;
 mod deliveries;
+mod keys;
 mod obligations;
 mod query;
 mod retention;
+mod stamps;
 mod trail;
 
 use std::{fmt, sync::Arc};
@@ -22,19 +24,33 @@ pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,
     Settlement, Waiting, Want,
 };
-pub use obligations::{Obligation, Obligations};
+pub use keys::{Keys, SigningKey};
+pub use obligations::{Obligation, Obligations, Overdue, Place};
 pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
 pub use retention::{Archived, Retention, Stock};
+pub use stamps::{StampRow, Stamps};
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};
 
 pub use crate::domain::delivery::Moment;
 
 /// All the ports of one backend.
 pub trait Store:
-    Accept + Deliveries + Trail + Obligations + Query + Audit + Access + Retention + fmt::Debug + Send + Sync
+    Accept
+    + Deliveries
+    + Trail
+    + Obligations
+    + Query
+    + Audit
+    + Access
+    + Keys
+    + Retention
+    + Stamps
+    + fmt::Debug
+    + Send
+    + Sync
 {
 }
 
@@ -46,7 +62,9 @@ impl<T> Store for T where
         + Query
         + Audit
         + Access
+        + Keys
         + Retention
+        + Stamps
         + fmt::Debug
         + Send
         + Sync

@@ -226,6 +226,10 @@ pub struct AttemptRow {
     pub sent_digest: Option<String>,
     /// SHA-256 of the answer's bytes, hex; none without an answer.
     pub answer_digest: Option<String>,
+    /// SM3 of the bytes sent, hex; none when nothing was, and for attempts of before it was kept.
+    pub sent_sm3: Option<String>,
+    /// SM3 of the answer's bytes, hex.
+    pub answer_sm3: Option<String>,
     /// Version of the adapter's configuration.
     pub adapter_version: String,
 }

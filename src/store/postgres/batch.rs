@@ -144,9 +144,9 @@ async fn store(session: &Session<'_>, accepted: &[&Acceptance], now: Timestamp) 
         touched.push(before..change.rows.touched().len());
     }
 
-    let lanes = order_keys(session, accepted).await?;
     let count = accepted.iter().map(|one| one.deliveries.len()).sum();
-    let (messages, numbers) = insert::numbers(session, accepted.len(), count).await?;
+    let (lanes, (messages, numbers)) =
+        futures::try_join!(order_keys(session, accepted), insert::numbers(session, accepted.len(), count))?;
     let mut plan = Plan::new(session, accepted, lanes).await?;
     let mut numbers = numbers.into_iter();
     let mut made = Vec::with_capacity(accepted.len());
@@ -156,14 +156,17 @@ async fn store(session: &Session<'_>, accepted: &[&Acceptance], now: Timestamp) 
         made.push(before..plan.made.len());
     }
     let numbered: Vec<(i64, &Acceptance)> = messages.iter().copied().zip(accepted.iter().copied()).collect();
-    insert::messages(session, &numbered, now).await?;
-    insert::deliveries(session, &plan.made, now).await?;
-    aside.write(session, now).await?;
+    let entries: Vec<_> = accepted.iter().flat_map(|one| &one.entries).collect();
+    let tally = std::mem::take(&mut change.tally);
+    futures::try_join!(
+        insert::messages(session, &numbered, now),
+        insert::deliveries(session, &plan.made, now),
+        aside.write(session, now),
+        insert::entries(session, &entries),
+        write::counts(session, tally)
+    )?;
     let promoted = write::book(session, &change.rows, now).await?;
     obligations(session, &numbered, &plan.own).await?;
-    let entries: Vec<_> = accepted.iter().flat_map(|one| &one.entries).collect();
-    insert::entries(session, &entries).await?;
-    write::counts(session, std::mem::take(&mut change.tally)).await?;
 
     let mut claimable: Claimable = write::claimable(&promoted).collect();
     claimable.extend(

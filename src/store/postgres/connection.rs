@@ -41,6 +41,11 @@ const NEEDS: [(&str, &[&str], &str); 5] = [
     ("server_encoding", &["UTF8"], "it could not hold every name; make the database with ENCODING 'UTF8'"),
 ];
 
+/// Every statement of the hub goes by an index and takes a few rows. Plans are kept, and one made while a table was small
+/// would read all of it, longer with each message, until the server counts its rows anew.
+const PLANS: &str =
+    "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+
 /// Why an address cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -86,7 +91,7 @@ fn config(options: &Options) -> Result<Config, Error> {
     }
     let millis = |time: Duration| time.as_millis();
     let own = format!(
-        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} -c jit=off {}",
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} -c jit=off {PLANS} {}",
         millis(options.statement_timeout),
         millis(options.lock_timeout),
         millis(options.idle_timeout),

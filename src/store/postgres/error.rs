@@ -58,7 +58,8 @@ impl Failure {
     pub(super) fn remedy(&self) -> Remedy {
         let Self::Server(error) = self else { return Remedy::None };
         match error.code().map(tokio_postgres::error::SqlState::code) {
-            Some("40001" | "40P01") => Remedy::Again,
+            // Of statements sent together, one that is told of another's failure says nothing of its own.
+            Some("40001" | "40P01" | "25P02") => Remedy::Again,
             Some("25006") => Remedy::Elsewhere,
             Some("57P01" | "57P02" | "57P03" | "57P05") => Remedy::Reconnect,
             Some("0A000" | "26000") => Remedy::Reprepare,

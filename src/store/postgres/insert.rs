@@ -44,6 +44,15 @@ pub(super) async fn messages(
     messages: &[(i64, &Acceptance)],
     now: Timestamp,
 ) -> Result<(), Failure> {
+    futures::try_join!(keys(session, messages, now), contents(session, messages, now))?;
+    Ok(())
+}
+
+async fn keys(
+    session: &Session<'_>,
+    messages: &[(i64, &Acceptance)],
+    now: Timestamp,
+) -> Result<u64, Failure> {
     session
         .execute(
             include_str!("sql/key_insert.sql"),
@@ -60,7 +69,14 @@ pub(super) async fn messages(
                 &column(messages, |(_, one)| one.receipt.as_ref()),
             ],
         )
-        .await?;
+        .await
+}
+
+async fn contents(
+    session: &Session<'_>,
+    messages: &[(i64, &Acceptance)],
+    now: Timestamp,
+) -> Result<u64, Failure> {
     session
         .execute(
             include_str!("sql/message_insert.sql"),
@@ -75,8 +91,7 @@ pub(super) async fn messages(
                 &column(messages, |(_, one)| one.decision.as_ref()),
             ],
         )
-        .await?;
-    Ok(())
+        .await
 }
 
 /// Order keys with the sequences taken from each: the row, the first one taken, and whether the key is new.
@@ -157,9 +172,13 @@ pub(super) async fn deliveries(
     made: &[Made<'_>],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    if made.is_empty() {
-        return Ok(());
+    if !made.is_empty() {
+        futures::try_join!(facts(session, made, now), places(session, made, now))?;
     }
+    Ok(())
+}
+
+async fn facts(session: &Session<'_>, made: &[Made<'_>], now: Timestamp) -> Result<u64, Failure> {
     let authorisation = |one: &Made<'_>| match one.hold {
         Some((.., Relay::StandingAuthorisation { document })) => Some(document.to_string()),
         _ => None,
@@ -187,7 +206,10 @@ pub(super) async fn deliveries(
                 &column(made, authorisation),
             ],
         )
-        .await?;
+        .await
+}
+
+async fn places(session: &Session<'_>, made: &[Made<'_>], now: Timestamp) -> Result<u64, Failure> {
     session
         .execute(
             include_str!("sql/open_insert.sql"),
@@ -204,8 +226,7 @@ pub(super) async fn deliveries(
                 &column(made, |one| one.detail.map(clean)),
             ],
         )
-        .await?;
-    Ok(())
+        .await
 }
 
 /// Writes obligations of messages, about deliveries by row.

@@ -22,6 +22,9 @@ type Migration = (&'static str, &'static str);
 const MIGRATIONS: &[Migration] = &[
     ("0001_store", include_str!("migrations/0001_store.sql")),
     ("0002_archive", include_str!("migrations/0002_archive.sql")),
+    ("0003_sm3", include_str!("migrations/0003_sm3.sql")),
+    ("0004_signing_key", include_str!("migrations/0004_signing_key.sql")),
+    ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
 ];
 
 /// Brings the database to the form this version knows.

@@ -21,6 +21,7 @@ mod error;
 mod floor;
 mod history;
 mod insert;
+mod keys;
 mod migrate;
 mod obligations;
 mod operate;
@@ -30,6 +31,7 @@ mod retention;
 mod runner;
 mod session;
 mod settle;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod trail;

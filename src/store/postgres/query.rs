@@ -254,6 +254,8 @@ pub(super) fn attempt(row: &Row) -> Result<AttemptRow, Failure> {
         detail: row.value("detail")?,
         sent_digest: row.digest_if("sent_digest")?.map(hex::encode),
         answer_digest: row.digest_if("answer_digest")?.map(hex::encode),
+        sent_sm3: row.digest_if("sent_sm3")?.map(hex::encode),
+        answer_sm3: row.digest_if("answer_sm3")?.map(hex::encode),
         adapter_version: row.value("adapter_version")?,
     })
 }

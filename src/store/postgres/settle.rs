@@ -60,9 +60,12 @@ impl Job for Settling {
             moved.push(Ok((how, before..change.rows.touched().len())));
             recorded.push((standing, settlement));
         }
-        record(session, &recorded, self.now).await?;
-        let promoted = write::book(session, &change.rows, self.now).await?;
-        write::counts(session, std::mem::take(&mut change.tally)).await?;
+        let tally = std::mem::take(&mut change.tally);
+        let ((), promoted, ()) = futures::try_join!(
+            record(session, &recorded, self.now),
+            write::book(session, &change.rows, self.now),
+            write::counts(session, tally)
+        )?;
         let touched = change.rows.touched();
         let told = moved
             .into_iter()
@@ -126,6 +129,8 @@ async fn record(
                 &column(&tried, |(_, one)| one.record.status.map(i32::from)),
                 &column(&tried, |(_, one)| clean(&one.record.detail)),
                 &column(&tried, |(_, one)| clean(&one.record.adapter_version)),
+                &column(&tried, |(_, one)| one.record.sent_sm3.map(|digest| digest.to_vec())),
+                &column(&tried, |(_, one)| one.record.answer_sm3.map(|digest| digest.to_vec())),
             ],
         )
         .await?;

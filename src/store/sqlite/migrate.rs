@@ -11,6 +11,9 @@ use crate::port::store::Error;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_store", include_str!("migrations/0001_store.sql")),
     ("0002_archive", include_str!("migrations/0002_archive.sql")),
+    ("0003_sm3", include_str!("migrations/0003_sm3.sql")),
+    ("0004_signing_key", include_str!("migrations/0004_signing_key.sql")),
+    ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

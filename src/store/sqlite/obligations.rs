@@ -11,21 +11,18 @@ use super::{
 };
 use crate::{
     domain::id::{DeliveryId, MessageId},
-    port::store::{Error, Obligation, Obligations},
+    port::store::{Error, Obligation, Obligations, Overdue, Place},
 };
 
 #[async_trait]
 impl Obligations for SqliteStore {
-    async fn overdue(&self, day: Date, limit: usize) -> Result<Vec<Obligation>, Error> {
+    async fn overdue(&self, day: Date, after: Place, limit: usize) -> Result<Vec<Overdue>, Error> {
         self.readers
             .read(move |connection| {
-                let sql = concat!(
-                    include_str!("sql/obligation.sql"),
-                    "WHERE b.state = 'open' AND b.due <= ?1 ORDER BY b.due, b.number LIMIT ?2"
-                );
                 let limit: i64 = number(limit)?;
-                let mut statement = connection.prepare_cached(sql)?;
-                let rows = statement.query_map(rusqlite::params![Day(day), limit], obligation)?;
+                let mut statement = connection.prepare_cached(include_str!("sql/overdue.sql"))?;
+                let place = rusqlite::params![Day(day), Day(after.due), after.number, limit];
+                let rows = statement.query_map(place, overdue)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
@@ -41,6 +38,18 @@ impl Obligations for SqliteStore {
             })
             .await
     }
+}
+
+fn overdue(row: &Row<'_>) -> rusqlite::Result<Overdue> {
+    let obligation = obligation(row)?;
+    Ok(Overdue {
+        place: Place { due: obligation.due, number: row.get("number")? },
+        obligation,
+        calendar: row.word("calendar")?,
+        term: row.word("term")?,
+        rule: row.text("rule")?,
+        basis: row.text::<String>("basis")?.into(),
+    })
 }
 
 fn obligation(row: &Row<'_>) -> rusqlite::Result<Obligation> {

@@ -210,6 +210,8 @@ pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         detail: row.get("detail")?,
         sent_digest: row.get::<_, Option<[u8; 32]>>("sent_digest")?.map(hex::encode),
         answer_digest: row.get::<_, Option<[u8; 32]>>("answer_digest")?.map(hex::encode),
+        sent_sm3: row.get::<_, Option<[u8; 32]>>("sent_sm3")?.map(hex::encode),
+        answer_sm3: row.get::<_, Option<[u8; 32]>>("answer_sm3")?.map(hex::encode),
         adapter_version: row.get("adapter_version")?,
     })
 }

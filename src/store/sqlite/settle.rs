@@ -65,6 +65,8 @@ fn record(change: &Change<'_>, standing: &Standing, settlement: &Settlement) -> 
         record.status,
         record.detail,
         record.adapter_version,
+        record.sent_sm3,
+        record.answer_sm3,
     ])?;
     Ok(written > 0)
 }

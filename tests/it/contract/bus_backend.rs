@@ -119,6 +119,8 @@ pub(crate) fn outcome(work: Work) -> WorkOutcome {
         peer: "https://target.invalid/in".into(),
         sent_digest: Some([1; 32]),
         answer_digest: None,
+        sent_sm3: Some([3; 32]),
+        answer_sm3: None,
         status: Some(503),
         detail: "系统繁忙".into(),
         adapter_version: "7".into(),

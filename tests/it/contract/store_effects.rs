@@ -6,9 +6,9 @@ use liandong::{
         id::{DeliveryId, MessageId},
         kind::Kind,
         message::LicenceKey,
-        obligation::{Duty, ObligationState},
+        obligation::{Duty, ObligationState, Term},
     },
-    port::store::{Effect, HistoryRequest, Operation, Selector, Settled, Store, Verdict},
+    port::store::{Effect, HistoryRequest, Operation, Place, Selector, Settled, Store, Verdict},
 };
 
 use super::backend::Backend;
@@ -259,12 +259,19 @@ async fn overdue_obligations_are_open_ones_oldest_first(backend: &dyn Backend) {
     let draft = draft.owing(Duty::Sign, 3, day(13));
     accept(&*store, &draft, at(0)).await;
     operate(&*store, draft.delivery(2), Operation::Withdraw, at(1)).await.unwrap();
-    let overdue = store.overdue(day(12), 10).await.unwrap();
-    let told: Vec<_> = overdue.iter().map(|duty| (duty.due, duty.delivery)).collect();
+    let overdue = store.overdue(day(12), Place::START, 10).await.unwrap();
+    let told: Vec<_> = overdue.iter().map(|it| (it.place.due, it.obligation.delivery)).collect();
     assert_eq!(told, [(day(10), Some(draft.delivery(1))), (day(12), Some(draft.delivery(0)))]);
-    assert_eq!((overdue[0].message, overdue[0].duty), (draft.id(), Duty::Sign));
-    assert_eq!(overdue[0].organisation, organisation_at("culture"));
-    assert_eq!(store.overdue(day(12), 1).await.unwrap().len(), 1);
+    let first = &overdue[0];
+    assert_eq!((first.obligation.message, first.obligation.duty), (draft.id(), Duty::Sign));
+    assert_eq!(first.obligation.organisation, organisation_at("culture"));
+    assert_eq!(
+        (first.term, &*first.basis, first.rule.as_str()),
+        (Term::Assumed, "任务13", "approval-result")
+    );
+    assert_eq!(store.overdue(day(12), Place::START, 1).await.unwrap(), overdue[..1]);
+    assert_eq!(store.overdue(day(12), first.place, 10).await.unwrap(), overdue[1..], "from after a place on");
+    assert_eq!(store.overdue(day(12), Place::end_of(day(12)), 10).await.unwrap(), []);
 }
 
 async fn a_licence_keeps_its_latest_issuer(backend: &dyn Backend) {

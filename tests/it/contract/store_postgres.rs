@@ -17,6 +17,7 @@ use super::backend::{Backend as _, Postgres};
 use crate::harness::{
     clock::TestClock,
     database::{Database, run, server, url_of},
+    hub::wait_until_told,
     sample::{Draft, at, entry},
     steps::{accept, claim, claim_one, deliver, settlement, submit},
 };
@@ -283,6 +284,38 @@ async fn claims_stay_cheap_and_find_everything_beside_a_long_transaction() {
         _ = other_connection => panic!("the connection ended"),
     };
     assert!(from_floor * 5 < whole, "{from_floor} pages from the floor on, {whole} from the beginning");
+}
+
+#[tokio::test]
+async fn a_store_that_has_just_been_made_reads_no_table_from_end_to_end() {
+    let place = Postgres::new();
+    let store = place.store().await;
+    // As long as the server has not counted them, it takes tables for small.
+    for round in 0..10_i64 {
+        let drafts: Vec<_> =
+            (0..100).map(|number| Draft::new(&format!("K-{round}-{number}")).to("health")).collect();
+        let batch = drafts.iter().map(|draft| draft.0.clone()).collect();
+        store.accept(batch, at(round)).await.unwrap();
+        let work = claim(&store, "health", 100, at(round)).await;
+        let settled = work
+            .iter()
+            .map(|work| settlement(work, Outcome::Delivered, Next::Delivered, at(round)))
+            .collect();
+        store.settle(settled, at(round)).await.unwrap();
+    }
+    store.close().await.unwrap();
+    // A server tells what a session read when that has ended.
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                    AND application_name = 'liandong'";
+    let database = place.database().await;
+    let ended = async || database.run(sessions).await[0].get::<_, i64>(0) == 0;
+    assert!(wait_until_told(Duration::from_secs(30), ended).await);
+    let read = "SELECT relname::text, seq_tup_read FROM pg_stat_user_tables \
+                WHERE relname ~ '^(message|message_key|delivery|delivery_end|open_delivery|order_key|attempt|trail)(_[0-9]+)*$' \
+                AND seq_tup_read > 0";
+    let read = database.run(read).await;
+    let read: Vec<(String, i64)> = read.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert!(read.is_empty(), "{read:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use liandong::{
     engine::{
         desk::{Desk, Leases},
         intake::{self, Committer, Reception},
+        keys::Keyring,
         world::{World, Worlds},
     },
     evidence::{digest::ContentKey, signer::Ed25519},
@@ -37,7 +38,7 @@ impl Front {
             store: Arc::clone(&store),
             clock: Arc::new(SystemClock),
             worlds: Arc::new(Worlds::new(world())),
-            signer: Arc::new(Ed25519::from_seed(&[7; 32])),
+            keys: Arc::new(Keyring::of(Arc::new(Ed25519::from_seed(&[7; 32])))),
             desk: Arc::new(Desk::new(HashMap::new(), Leases::Own)),
             content_key: ContentKey::generate().unwrap(),
             queue_limit,

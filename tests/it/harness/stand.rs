@@ -17,9 +17,10 @@ use liandong::{
     domain::id::EndpointId,
     engine::{
         desk::{Desk, Leases},
+        keys::Keyring,
         office::{self, Office},
     },
-    evidence::slip::SlipKey,
+    evidence::{signer::Ed25519, slip::SlipKey},
     port::{
         bus::Bus,
         clock::SystemClock,
@@ -62,6 +63,7 @@ impl Stand {
             clock: Arc::new(SystemClock),
             desk: Arc::clone(&desk),
             endpoints: HashSet::new(),
+            keys: Arc::new(Keyring::of(Arc::new(Ed25519::from_seed(&[7; 32])))),
         };
         let by = By::new("test", "");
         let token = office.add_token(worker, Scope::Worker(worker.into()), by).await.unwrap();

@@ -64,6 +64,8 @@ pub(crate) fn settlement(work: &Work, outcome: Outcome, next: Next, now: Timesta
         peer: "https://target.invalid/in".into(),
         sent_digest: Some([1; 32]),
         answer_digest: None,
+        sent_sm3: Some([3; 32]),
+        answer_sm3: None,
         status: Some(200),
         detail: format!("attempt {} said {}", work.attempt, outcome.as_str()).into(),
         adapter_version: "7".into(),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use liandong::{
-    engine::seal::Sealer,
+    engine::{keys::Keyring, seal::Sealer},
     evidence::{checkpoint::Origin, signer::Ed25519},
     port::{clock::SystemClock, store::Store},
 };
@@ -21,7 +21,7 @@ async fn a_sealer_that_another_gets_ahead_of_has_nothing_to_complain_about() {
     let sealer = Sealer {
         store: Arc::clone(&store),
         clock: Arc::new(SystemClock),
-        signer: Arc::new(Ed25519::generate().unwrap()),
+        keys: Arc::new(Keyring::of(Arc::new(Ed25519::generate().unwrap()))),
         origin: Origin::new("liandong/test").unwrap(),
         every: Duration::from_secs(1),
         backlog: 100,

@@ -143,6 +143,8 @@ fn record(made: &AttemptMade) -> Option<AttemptRecord> {
         peer: made.peer.as_str().into(),
         sent_digest: digest(&made.sent_digest).ok()?,
         answer_digest: digest(&made.answer_digest).ok()?,
+        sent_sm3: digest(&made.sent_sm3).ok()?,
+        answer_sm3: digest(&made.answer_sm3).ok()?,
         status,
         detail: made.detail.as_str().into(),
         adapter_version: made.adapter_version.as_str().into(),

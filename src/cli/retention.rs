@@ -223,10 +223,10 @@ fn told(found: &Findings, language: Language) -> String {
         text.push_str(language.pick("；个人信息内容已清除", "; personal contents are erased"));
     }
     if found.erased_messages > 0 {
-        text.push_str(&match language {
-            Language::Zh => format!("；另有 {} 条消息归档前已清除", found.erased_messages),
-            Language::En => format!("; {} messages were erased before", found.erased_messages),
-        });
+        let count = found.erased_messages.to_string();
+        let before = language.pick("；归档前已清除的消息条数 ", "; messages erased before: ");
+        text.push_str(before);
+        text.push_str(&count);
     }
     for wrong in &found.wrong {
         text.push_str("\n  ");

@@ -1,7 +1,10 @@
 //! What changed between two snapshots of a configuration folder, by the ids of its rows: never by what stands in them,
 //! since rows may name people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::Serialize;
 
@@ -77,8 +80,11 @@ fn compare(file: &str, old: &Rows, new: &Rows, difference: &mut Difference) {
 
 /// The rows of a file by their names; several may have one.
 fn rows(file: &str, text: &str) -> Rows {
-    let mut rows = if file.ends_with(".csv") { of_table(text) } else { of_document(text) };
-    rows.values_mut().for_each(|rows| rows.sort());
+    let is_table = Path::new(file).extension().is_some_and(|extension| extension == "csv");
+    let mut rows = if is_table { of_table(text) } else { of_document(text) };
+    for same in rows.values_mut() {
+        same.sort();
+    }
     rows
 }
 

@@ -143,7 +143,9 @@ pub async fn sums(
     }
     let sum = |((sender, recipient, _), (kind, handed_over, lines)): (Key, (Kind, u64, BTreeSet<String>))| {
         let mut digester = Digester::new();
-        lines.iter().for_each(|line| digester.update(line.as_bytes()));
+        for line in &lines {
+            digester.update(line.as_bytes());
+        }
         let deliveries = lines.len() as u64;
         Sum { sender, recipient, kind, deliveries, handed_over, digest: digester.finish() }
     };

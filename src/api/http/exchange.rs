@@ -20,7 +20,7 @@ const LIMIT: usize = 1_000;
 /// Query of both.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Day {
+pub(super) struct Wanted {
     day: String,
     sender: Option<String>,
     recipient: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Day {
 pub(super) async fn sums(
     State(counter): State<Counter>,
     identity: Identity,
-    query: Result<Query<Day>, QueryRejection>,
+    query: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (asked, bounds, _) = read(query)?;
     let sums = exchange::sums(counter.store.as_ref(), &asked, bounds, |row| may_see(&identity, row)).await?;
@@ -43,7 +43,7 @@ pub(super) async fn sums(
 pub(super) async fn lines(
     State(counter): State<Counter>,
     identity: Identity,
-    query: Result<Query<Day>, QueryRejection>,
+    query: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (asked, bounds, after) = read(query)?;
     let see = |row: &Exchanged| may_see(&identity, row);
@@ -54,7 +54,7 @@ pub(super) async fn lines(
 
 type Read = (Asked, (jiff::Timestamp, jiff::Timestamp), Option<u64>);
 
-fn read(query: Result<Query<Day>, QueryRejection>) -> Result<Read, Problem> {
+fn read(query: Result<Query<Wanted>, QueryRejection>) -> Result<Read, Problem> {
     let wrong = || {
         Problem::bad_request(
             "the query is not as expected; it names day (2026-03-05), and may name sender, recipient and after",

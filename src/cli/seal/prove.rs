@@ -51,7 +51,7 @@ async fn made(store: &dyn Store, old: &str, new: Option<String>, language: Langu
         Some(new) => new,
         None => store.sealer_state().await?.checkpoint.ok_or_else(latest)?,
     };
-    let mut prover = Prover::new(old, &new, begin(archived.as_ref())?).map_err(no_proof)?;
+    let mut prover = Prover::new(old, &new, begin(archived.as_ref())?).map_err(|error| no_proof(&error))?;
     let mut progress = Progress::of_work(language, "读取留痕", "entries read", prover.size());
     while !prover.is_done() {
         let limit = PAGE.min(usize::try_from(prover.size() - prover.wanted()).unwrap_or(PAGE));
@@ -66,19 +66,19 @@ async fn made(store: &dyn Store, old: &str, new: Option<String>, language: Langu
                     format!("the entry at {} is missing: there is no proof", prover.wanted()),
                 ));
             }
-            prover.leaf(leaf_hash(&entry.body)).map_err(no_proof)?;
+            prover.leaf(leaf_hash(&entry.body)).map_err(|error| no_proof(&error))?;
         }
         progress.done(prover.wanted());
     }
     progress.end();
-    prover.finish().map_err(no_proof)
+    prover.finish().map_err(|error| no_proof(&error))
 }
 
 pub(super) fn check(mut call: Call<'_>, proof: &Path, key: Option<&Path>) -> Result<(), Error> {
     let keys = trusted(&call, key)?;
-    let proof = Proof::parse(&read(proof)?).map_err(no_proof)?;
-    let (old, new) = proof.verify(&keys).map_err(no_proof)?;
-    let origin = proof.origin().map_err(no_proof)?;
+    let proof = Proof::parse(&read(proof)?).map_err(|error| no_proof(&error))?;
+    let (old, new) = proof.verify(&keys).map_err(|error| no_proof(&error))?;
+    let origin = proof.origin().map_err(|error| no_proof(&error))?;
     if call.output.is_json() {
         return Ok(call.output.json(&json!({ "holds": true, "origin": origin, "old": old, "new": new }))?);
     }
@@ -88,8 +88,8 @@ pub(super) fn check(mut call: Call<'_>, proof: &Path, key: Option<&Path>) -> Res
     )?)
 }
 
-fn no_proof(error: consistency::Error) -> Error {
-    let chinese = match &error {
+fn no_proof(error: &consistency::Error) -> Error {
+    let chinese = match error {
         consistency::Error::Archived { size, begin } => {
             format!(
                 "较早的检查点覆盖 {size} 条，而前 {begin} 条已归档，请用归档核验：liandong retention verify --anchor"
@@ -106,7 +106,7 @@ fn no_proof(error: consistency::Error) -> Error {
         }
     };
     let mut english = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         english.push_str(": ");
         english.push_str(&error.to_string());

@@ -22,7 +22,7 @@ use crate::{
         office::{self, Office},
         seal::Sealer,
     },
-    port::{clock::Clock, store::Store},
+    port::{clock::Clock, operations::Said, store::Store},
     store::directory,
     task::Failure,
 };
@@ -94,6 +94,7 @@ impl Stopped {
             keys: Arc::clone(&keys),
             origin,
             every: Duration::from_millis(settings.seal.every_ms),
+            backlog: settings.seal.backlog_entries,
             entries: settings.seal.entries,
             anchor: Some(restored::anchor(&settings.paths.data)),
         };
@@ -102,10 +103,10 @@ impl Stopped {
         Ok(Self { store, counter, sealer: Some(sealer) })
     }
 
-    /// Asks as the operator of this name: the status and the body of the answer.
+    /// Asks as the operator of this name, who says this of himself: the status and the body of the answer.
     pub async fn ask(
         &self,
-        operator: &str,
+        operator: (&str, &Said),
         method: &str,
         path: &str,
         body: Option<Vec<u8>>,

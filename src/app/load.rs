@@ -10,13 +10,16 @@ use std::{
 use jiff::{Timestamp, civil::Date};
 
 pub use super::keys::{make_next, public_keys, signing, trusted};
-use super::{Error, adapters, setup};
+use super::{Error, adapters, changes, setup};
 use crate::{
     config::{adapter, calendar, environment::Environment, registry, rules, settings::Settings},
     domain::{lint, registry::Endpoint},
     engine::world::World,
     evidence::{checkpoint::Origin, digest::ContentKey},
-    port::store::{Sha256Digest, Store},
+    port::{
+        operations::By,
+        store::{Sha256Digest, Store},
+    },
     task::Failure,
     worker::Adapter,
 };
@@ -59,18 +62,21 @@ pub fn adapters(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<Arc<Adap
     adapters::compile(&settings.paths.adapters, loaded)
 }
 
-/// The world with the versions that the store knows its registry and rules by.
+/// The world with the versions that the store knows its registry and rules by. What changed since the last start is
+/// in the trail, with who starts this one.
 pub(super) async fn world(
     settings: &Settings,
     endpoints: Vec<Endpoint>,
     draft: &World,
     store: &dyn Store,
-    now: Timestamp,
+    (by, now): (&By, Timestamp),
 ) -> Result<World, Error> {
     let registry = folder(&settings.paths.registry).map_err(setup("registry folder"))?;
     let rules = folder(&settings.paths.rules).map_err(setup("rules folder"))?;
-    let registry = store.publish("registry", Sha256Digest(*draft.registry.digest()), registry, now).await?;
-    let rules = store.publish("rules", Sha256Digest(*draft.rules.digest()), rules, now).await?;
+    let registry = (Sha256Digest(*draft.registry.digest()), registry);
+    let rules = (Sha256Digest(*draft.rules.digest()), rules);
+    let registry = changes::publish(store, changes::REGISTRY, registry, by, now).await?;
+    let rules = changes::publish(store, changes::RULES, rules, by, now).await?;
     build(settings, endpoints, [registry, rules])
 }
 

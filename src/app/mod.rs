@@ -5,8 +5,10 @@
 //! outcomes are settled, the trail is sealed, the store closes, probes last.
 
 mod adapters;
+mod anchors;
 mod attach;
 pub mod bus;
+mod changes;
 mod checked;
 pub mod counter;
 mod error;
@@ -64,7 +66,7 @@ use crate::{
         digest::ContentKey,
         slip::{Purpose, SlipKey},
     },
-    port::{bus::Bus, inbox::Inbox, intake::Intake, store::Store},
+    port::{anchorage::Anchorage, bus::Bus, inbox::Inbox, intake::Intake, store::Store},
     task::{self, Failure, Supervisor},
 };
 
@@ -211,6 +213,8 @@ struct Base {
     transport: Supervisor,
     policies: HashMap<EndpointId, EndpointPolicy>,
     grants: Arc<Grants>,
+    /// Places outside that checkpoints are sent to.
+    anchorages: Vec<Arc<dyn Anchorage>>,
 }
 
 impl Base {
@@ -224,7 +228,8 @@ impl Base {
             checked;
         let shared = store.store();
         let now = outside.clock.now();
-        let world = load::world(settings, adapters.endpoints(), &world, shared.as_ref(), now).await?;
+        let world =
+            load::world(settings, adapters.endpoints(), &world, shared.as_ref(), (&outside.by, now)).await?;
         let keys = keys::open(settings, &outside.environment, &shared, now).await?;
         let content_key = load::content_key(shared.as_ref()).await?;
         restored::account(shared.as_ref(), &settings.paths.data, now).await?;
@@ -241,7 +246,9 @@ impl Base {
             handout.open(post, SlipKey::of(&content_key, Purpose::Copies));
             answers
         });
+        let anchorages = anchors::places(settings, &outside.environment, &outside.clock)?;
         Ok(Self {
+            anchorages,
             attachments: workers::attachments(settings, &bus, slips, &outside.clock),
             bus,
             inboxes,
@@ -348,7 +355,7 @@ impl Base {
     }
 
     /// What looks after the rest.
-    fn back(&self, settings: &Settings, settle: Settle) -> Supervisor {
+    fn back(&mut self, settings: &Settings, settle: Settle) -> Supervisor {
         let mut back = Supervisor::new(CancellationToken::new());
         let reconcile = Reconcile {
             store: Arc::clone(&self.shared),
@@ -372,6 +379,9 @@ impl Base {
         let watch = Watch::new(Arc::clone(&self.shared), Arc::clone(&self.outside.clock), every);
         back.spawn("watch", watch.run(back.token().clone()));
         back.spawn("seal", self.sealer(settings).run(back.token().clone()));
+        for place in std::mem::take(&mut self.anchorages) {
+            anchors::send(&mut back, place, settings, (&self.shared, &self.outside.clock));
+        }
         back.spawn("metrics", telemetry::upkeep(self.outside.metrics.clone(), back.token().clone()));
         back
     }
@@ -452,6 +462,7 @@ impl Base {
             keys: Arc::clone(&self.keys),
             origin: self.origin.clone(),
             every: Duration::from_millis(settings.seal.every_ms),
+            backlog: settings.seal.backlog_entries,
             entries: settings.seal.entries,
             anchor: Some(restored::anchor(&settings.paths.data)),
         }

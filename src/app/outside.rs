@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::{config::environment::Environment, port::clock::Clock};
+use crate::{
+    config::environment::Environment,
+    port::{clock::Clock, operations::By},
+};
 
 /// Whose time a hub goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Outside {
     pub metrics: PrometheusHandle,
     /// Environment variables, for secrets.
     pub environment: Environment,
+    /// Who starts it, and why with what is configured.
+    pub by: By,
 }
 
 /// Where a hub can be reached.

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Call, Error, language::Language, output::text, reach::Hub, words::time};
+use super::{Call, Error, language::Language, output::text, reach::Hub, who::Who, words::time};
 use crate::app;
 
 /// What to do.
@@ -32,6 +32,8 @@ enum What {
         /// Reason, kept in the trail and signed by both keys
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        who: Who,
     },
 }
 
@@ -39,11 +41,11 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
     match arguments.what {
         What::List { pem } => list(call, Form::of(pem)).await,
         What::New => new(call),
-        What::Rotate { apply: true, reason: Some(reason) } => {
+        What::Rotate { apply: true, reason: Some(reason), who } => {
             let body = json!({ "reason": reason });
-            rotate(call, body).await
+            rotate(call, &who, body).await
         }
-        What::Rotate { .. } => rotate(call, json!({ "dry_run": true })).await,
+        What::Rotate { who, .. } => rotate(call, &who, json!({ "dry_run": true })).await,
     }
 }
 
@@ -113,8 +115,8 @@ fn new(mut call: Call<'_>) -> Result<(), Error> {
     )?)
 }
 
-async fn rotate(mut call: Call<'_>, body: Value) -> Result<(), Error> {
-    let hub = Hub::to_operate(&call).await?;
+async fn rotate(mut call: Call<'_>, who: &Who, body: Value) -> Result<(), Error> {
+    let hub = Hub::to_operate(&call, who).await?;
     let asked = hub.ask(Method::POST, "/v1/keys/rotation", Some(body)).await;
     hub.close().await?;
     let answer = asked?;

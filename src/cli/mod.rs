@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod bench;
 pub mod deliveries;
 pub mod demo;
+mod erase;
 pub mod error;
 mod evidence;
 pub mod help;
@@ -13,6 +14,7 @@ pub mod output;
 mod parse;
 mod progress;
 pub mod reach;
+mod reconcile;
 pub mod registry;
 mod retention;
 pub mod route;
@@ -22,6 +24,7 @@ pub mod submit;
 pub mod table;
 pub mod token;
 pub mod trail;
+mod who;
 mod words;
 pub mod worker;
 
@@ -71,7 +74,7 @@ enum Command {
     /// Run the main job on this machine: real messages from end to end, checked
     Demo(demo::Arguments),
     /// Run the hub until SIGTERM or Ctrl-C
-    Serve,
+    Serve(serve::Arguments),
     /// Run adapters apart from the hub, until SIGTERM or Ctrl-C
     Worker(worker::Arguments),
     /// Check configuration, registry, rules and adapters; change nothing
@@ -107,6 +110,8 @@ enum Command {
     /// Archive what is beyond its term, and verify archives
     #[command(arg_required_else_help = true)]
     Retention(retention::Arguments),
+    /// Reconcile a day with a counterpart (对账): counts and digests, differences, what to send again
+    Reconcile(reconcile::Arguments),
     /// Measure this machine and the hub on it
     Bench(bench::Arguments),
 }
@@ -179,7 +184,7 @@ fn start(arguments: Arguments, environment: Environment, output: Output<'_>) -> 
 async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
     match command {
         Command::Demo(arguments) => Box::pin(demo::run(call, arguments)).await,
-        Command::Serve => serve::run(call).await,
+        Command::Serve(arguments) => serve::run(call, arguments).await,
         Command::Worker(arguments) => worker::run(call, arguments).await,
         Command::Check => registry::check(call),
         Command::Submit(arguments) => submit::run(call, arguments).await,
@@ -193,6 +198,7 @@ async fn dispatch(command: Command, call: Call<'_>) -> Result<(), Error> {
         Command::Seal(arguments) => seal::run(call, arguments).await,
         Command::Evidence(arguments) => evidence::run(call, arguments).await,
         Command::Retention(arguments) => retention::run(call, arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(call, arguments).await,
         Command::Bench(arguments) => bench::run(call, arguments).await,
     }
 }

@@ -22,10 +22,12 @@ use super::{
     Call,
     error::{chain, io_chinese},
     output,
+    who::Who,
 };
 use crate::{
+    api::http::{ACCOUNT, BY},
     app::counter::{self, Holder, Stopped},
-    port::clock::SystemClock,
+    port::{clock::SystemClock, operations::Said},
     task::Failure,
 };
 
@@ -47,6 +49,9 @@ pub struct Running {
     pub token: String,
     /// Its name: hubs that share a store do not take each other's away.
     pub name: String,
+    /// Who asks it.
+    #[serde(skip)]
+    pub said: Said,
 }
 
 impl std::fmt::Debug for Running {
@@ -207,6 +212,11 @@ impl Running {
             .build()
             .map_err(silent)?;
         let mut request = client.request(method, &address).bearer_auth(token);
+        for (header, said) in [(BY, &self.said.name), (ACCOUNT, &self.said.account)] {
+            if let Some(said) = said {
+                request = request.header(header, encoded(said));
+            }
+        }
         if let Some(body) = body {
             request = request.header("content-type", media).body(body);
         }
@@ -232,7 +242,7 @@ pub(super) enum Hub {
     /// Asked by its interface.
     Running(Running),
     /// Asked on its store.
-    Stopped(Stopped),
+    Stopped(Stopped, Said),
 }
 
 impl Hub {
@@ -242,18 +252,23 @@ impl Hub {
             Holder::Another => Ok(Self::Running(Running::read(&call.settings.paths.data)?)),
             Holder::Nobody => {
                 let clock = Arc::new(SystemClock);
-                Ok(Self::Stopped(Stopped::look(&call.settings, &call.environment, clock).await?))
+                let stopped = Stopped::look(&call.settings, &call.environment, clock).await?;
+                Ok(Self::Stopped(stopped, Said::default()))
             }
         }
     }
 
-    /// For operations.
-    pub(super) async fn to_operate(call: &Call<'_>) -> Result<Self, super::Error> {
+    /// For operations of somebody.
+    pub(super) async fn to_operate(call: &Call<'_>, who: &Who) -> Result<Self, super::Error> {
+        let said = who.said(&call.environment);
         match counter::holder(&call.settings)? {
-            Holder::Another => Ok(Self::Running(Running::read(&call.settings.paths.data)?)),
+            Holder::Another => {
+                Ok(Self::Running(Running { said, ..Running::read(&call.settings.paths.data)? }))
+            }
             Holder::Nobody => {
                 let clock = Arc::new(SystemClock);
-                Ok(Self::Stopped(Stopped::operate(&call.settings, &call.environment, clock).await?))
+                let stopped = Stopped::operate(&call.settings, &call.environment, clock).await?;
+                Ok(Self::Stopped(stopped, said))
             }
         }
     }
@@ -270,8 +285,8 @@ impl Hub {
             Self::Running(running) => {
                 Ok(running.ask_as(&running.token, method, path, "application/json", body).await?)
             }
-            Self::Stopped(stopped) => {
-                let (status, body) = stopped.ask(LOCAL, method.as_str(), path, body).await?;
+            Self::Stopped(stopped, said) => {
+                let (status, body) = stopped.ask((LOCAL, said), method.as_str(), path, body).await?;
                 Ok(answer(status, &body)?)
             }
         }
@@ -281,7 +296,7 @@ impl Hub {
     pub(super) async fn close(self) -> Result<(), super::Error> {
         match self {
             Self::Running(_) => Ok(()),
-            Self::Stopped(stopped) => Ok(stopped.close().await?),
+            Self::Stopped(stopped, _) => Ok(stopped.close().await?),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Call, Error, language::Language, output::Output, reach::LOCAL, seal};
+use super::{Call, Error, erase, language::Language, output::Output, seal, who::Who};
 use crate::{
     app::{
         self,
@@ -30,6 +30,8 @@ pub(super) struct Arguments {
 enum What {
     /// Show the months beyond their term; with --apply, archive and remove them
     Run(Run),
+    /// Erase what messages said, after its legal term, online and in archives; with --apply
+    Erase(erase::Arguments),
     /// Verify archives, without a store
     Verify {
         /// Folder that the months' archives lie in
@@ -54,14 +56,18 @@ struct Run {
     /// Reason, kept in the trail
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     match arguments.what {
-        What::Run(Run { apply: true, to: Some(folder), reason: Some(reason) }) => {
-            apply(call, folder, reason).await
+        What::Run(Run { apply: true, to: Some(folder), reason: Some(reason), who }) => {
+            let by = who.by(&call.environment, reason);
+            apply(call, folder, by).await
         }
         What::Run(_) => show(call).await,
+        What::Erase(arguments) => erase::run(call, arguments).await,
         What::Verify { folder, key, anchor } => verify(call, &folder, key, &anchor),
     }
 }
@@ -131,13 +137,12 @@ fn cells(due: &Due, language: Language) -> Vec<String> {
     ]
 }
 
-async fn apply(call: Call<'_>, folder: PathBuf, reason: String) -> Result<(), Error> {
+async fn apply(call: Call<'_>, folder: PathBuf, by: By) -> Result<(), Error> {
     let Call { settings, environment, mut output } = call;
     let origin = app::load::origin(&settings)?;
     let opening = Opening::new(&settings, &environment, Arc::new(SystemClock));
     let shelf = Shelf::beside(&opening).await?;
     let store = shelf.store();
-    let by = By { operator: LOCAL.to_owned(), reason };
     let archivist = Archivist { store: store.as_ref(), origin: &origin, folder };
     let months = settings.retention.online_months;
     let done = all(&mut output, &archivist, opening.clock().as_ref(), months, &by).await;
@@ -216,6 +221,12 @@ fn told(found: &Findings, language: Language) -> String {
     };
     if found.erased {
         text.push_str(language.pick("；个人信息内容已清除", "; personal contents are erased"));
+    }
+    if found.erased_messages > 0 {
+        let count = found.erased_messages.to_string();
+        let before = language.pick("；归档前已清除的消息条数 ", "; messages erased before: ");
+        text.push_str(before);
+        text.push_str(&count);
     }
     for wrong in &found.wrong {
         text.push_str("\n  ");

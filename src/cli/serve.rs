@@ -2,36 +2,50 @@
 
 use std::{io, sync::Arc};
 
+use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    Call, Error,
+    Call, Error, parse,
     reach::{LOCAL, Running},
+    who::Who,
 };
 use crate::{
     app::{self, Hub, Outside, Time},
     port::{
         clock::{Clock, SystemClock},
-        operations::{By, Operations as _},
+        operations::{By, Operations as _, Said},
         store::Scope,
     },
 };
 
-pub(super) async fn run(call: Call<'_>) -> Result<(), Error> {
+/// Who starts it.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    who: Who,
+    /// Why registry or rules are other than before; kept in the trail when they are
+    #[arg(long, value_parser = parse::not_blank)]
+    reason: Option<String>,
+}
+
+pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     let mut orders = Orders::listen()?;
-    run_until(call, Arc::new(SystemClock), Time::OfStore, orders.told_to_stop()).await
+    let by = arguments.who.by(&call.environment, arguments.reason.unwrap_or_default());
+    let by = By { operator: "liandong serve".to_owned(), ..by };
+    run_until(call, Arc::new(SystemClock), (Time::OfStore, by), orders.told_to_stop()).await
 }
 
 /// The same with a time and an end of its own.
 pub(super) async fn run_until(
     mut call: Call<'_>,
     clock: Arc<dyn Clock>,
-    time: Time,
+    (time, by): (Time, By),
     told_to_stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     app::telemetry::log(&call.settings.log)?;
     let metrics = app::telemetry::record()?;
-    let outside = Outside { clock, time, metrics, environment: call.environment.clone() };
+    let outside = Outside { clock, time, metrics, environment: call.environment.clone(), by };
     let mut hub = Hub::start(&call.settings, outside).await?;
     let places = hub.places().clone();
     let local = admit_local_commands(&hub).await?;
@@ -74,7 +88,7 @@ fn started(call: &mut Call<'_>, places: &app::Places) -> Result<(), Error> {
 }
 
 fn of_this_run() -> By {
-    By { operator: "liandong serve".to_owned(), reason: "commands on this machine".to_owned() }
+    By::new("liandong serve", "commands on this machine")
 }
 
 /// Makes this run's operator token and leaves it where the machine's account finds it; the token's name. Hubs that
@@ -91,7 +105,7 @@ pub(crate) async fn admit_local_commands(hub: &Hub) -> Result<String, Error> {
         .await
         .map_err(|error| Error::Other(error.into()))?;
     hub.refresh_grants().await.map_err(app::Error::from)?;
-    Running { http: places.http, token, name: name.clone() }.leave(&places.data)?;
+    Running { http: places.http, token, name: name.clone(), said: Said::default() }.leave(&places.data)?;
     Ok(name)
 }
 

@@ -10,6 +10,7 @@ use super::{
     output::text,
     parse,
     reach::{Hub, encoded},
+    who::Who,
     words::{Words, time},
 };
 
@@ -33,6 +34,11 @@ enum What {
         /// Worker that attaches by it, as bus.workers names it
         #[arg(long, conflicts_with = "endpoint", value_parser = parse::not_blank)]
         worker: Option<String>,
+        /// Why; kept in the trail
+        #[arg(long, value_parser = parse::not_blank)]
+        reason: Option<String>,
+        #[command(flatten)]
+        who: Who,
     },
     /// List tokens, without their secrets
     List,
@@ -40,13 +46,18 @@ enum What {
     Revoke {
         /// Name of the token
         name: String,
+        /// Why; kept in the trail
+        #[arg(long, value_parser = parse::not_blank)]
+        reason: Option<String>,
+        #[command(flatten)]
+        who: Who,
     },
 }
 
 pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), Error> {
     let hub = match &arguments.what {
         What::List => Hub::to_look(&call).await?,
-        What::New { .. } | What::Revoke { .. } => Hub::to_operate(&call).await?,
+        What::New { who, .. } | What::Revoke { who, .. } => Hub::to_operate(&call, who).await?,
     };
     let asked = ask(&hub, &arguments.what).await;
     hub.close().await?;
@@ -55,11 +66,11 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
         return Ok(call.output.json(&answer)?);
     }
     match &arguments.what {
-        What::New { name, endpoint, worker } => {
+        What::New { name, endpoint, worker, .. } => {
             made(&mut call, name, (endpoint.as_deref(), worker.as_deref()), &answer)
         }
         What::List => list(&mut call, &answer),
-        What::Revoke { name } => Ok(call.output.line(match call.output.language {
+        What::Revoke { name, .. } => Ok(call.output.line(match call.output.language {
             Language::Zh => format!("已吊销令牌“{name}”，立即生效"),
             Language::En => format!("token '{name}' is revoked, as of now"),
         })?),
@@ -68,13 +79,15 @@ pub(super) async fn run(mut call: Call<'_>, arguments: Arguments) -> Result<(), 
 
 async fn ask(hub: &Hub, what: &What) -> Result<Value, Error> {
     match what {
-        What::New { name, endpoint, worker } => {
-            let body = json!({ "name": name, "endpoint": endpoint, "worker": worker });
+        What::New { name, endpoint, worker, reason, .. } => {
+            let reason = reason.as_deref().unwrap_or_default();
+            let body = json!({ "name": name, "endpoint": endpoint, "worker": worker, "reason": reason });
             hub.ask(Method::POST, "/v1/tokens", Some(body)).await
         }
         What::List => hub.ask(Method::GET, "/v1/tokens", None).await,
-        What::Revoke { name } => {
-            hub.ask(Method::DELETE, &format!("/v1/tokens/{}", encoded(name)), None).await?;
+        What::Revoke { name, reason, .. } => {
+            let body = json!({ "reason": reason.as_deref().unwrap_or_default() });
+            hub.ask(Method::DELETE, &format!("/v1/tokens/{}", encoded(name)), Some(body)).await?;
             Ok(json!({ "revoked": name }))
         }
     }

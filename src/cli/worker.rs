@@ -7,7 +7,10 @@ use clap::{Args, ValueEnum};
 use super::{Call, Error, serve::Orders};
 use crate::{
     app::{self, Attached, Attachment, Outside, Time},
-    port::clock::{Clock, SystemClock},
+    port::{
+        clock::{Clock, SystemClock},
+        operations::By,
+    },
 };
 
 /// Options of `liandong worker`.
@@ -45,7 +48,13 @@ pub(super) async fn run_until(
 ) -> Result<(), Error> {
     app::telemetry::log(&call.settings.log)?;
     let metrics = app::telemetry::record()?;
-    let outside = Outside { clock, time: Time::OfStore, metrics, environment: call.environment.clone() };
+    let outside = Outside {
+        clock,
+        time: Time::OfStore,
+        metrics,
+        environment: call.environment.clone(),
+        by: By::new("liandong worker", ""),
+    };
     let mut worker = Attached::start(&call.settings, outside, attachment).await?;
     started(&mut call, &worker)?;
     let failed = tokio::select! {

@@ -5,6 +5,7 @@
 
 pub mod adapter;
 pub mod calendar;
+pub mod difference;
 pub mod environment;
 pub mod fault;
 pub mod registry;

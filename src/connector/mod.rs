@@ -3,6 +3,7 @@
 //! Each outbound one implements [`crate::port::connector::Connector`]; what an answer means is for the
 //! worker to say, by the adapter's conditions.
 
+pub mod anchorage;
 pub mod authority;
 pub mod build;
 pub mod file_drop;

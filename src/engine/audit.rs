@@ -5,22 +5,27 @@
 //! contradicts, never a value. Leaves the seal itself to [`crate::evidence::seal`], and rows that no entry
 //! speaks of to nobody: an attempt or a delivery too many is found, since its message counts them.
 
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::trail::{ACCEPTED, ATTEMPTED, HANDED_BACK};
+use super::trail::{ACCEPTED, ATTEMPTED, HANDED_BACK, PAYLOAD_ERASED};
 use crate::{
     domain::{
         delivery::{Acknowledgement, Outcome, Transport},
         id::{DeliveryId, EndpointId, MessageId, OrganisationId},
     },
     evidence::digest::{Digest, Salt},
-    port::store::{AttemptRow, DeliveryFilter, DeliveryRow, Error, MessageRow, Page, Selector, Store},
+    port::store::{Asked, AttemptRow, DeliveryRow, Error, MessageRow, Rows, SealedEntry, Store},
 };
 
-/// Deliveries of one message at most.
-const DELIVERIES: usize = 100_000;
+/// Entries whose rows are asked for in one look.
+const AT_ONCE: usize = 500;
+/// Bytes of messages in one look, but for a single one that is larger.
+const LIMIT_BYTES: usize = 32 << 20;
 
 /// A row that does not say what was sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -42,6 +47,9 @@ impl Contradiction {
 /// What does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum What {
+    /// Erased by nobody.
+    #[error("what it said is gone, and no entry says that it was erased")]
+    Erased,
     /// No row.
     #[error("the message is gone")]
     Gone,
@@ -84,6 +92,7 @@ impl What {
     /// For a screen.
     pub fn chinese(self) -> &'static str {
         match self {
+            Self::Erased => "内容已不存在，且没有清除它的留痕",
             Self::Gone => "消息已不存在",
             Self::Receipt => "回执与封存的不一致",
             Self::Key => "发送机构、类型、业务编号或版本与封存的不一致",
@@ -106,50 +115,186 @@ impl Serialize for What {
     }
 }
 
-/// Holds the rows that follow from one sealed entry against it; the first that does not fit. Rows of deliveries from
-/// before `archived` are not looked for.
+/// Holds the rows that follow from sealed entries against them, as far as one look into the store goes: how many
+/// entries were held, at least the first, the first that does not fit, and which messages were erased. Rows of deliveries from before `archived`
+/// are not looked for.
+pub async fn held(
+    store: &dyn Store,
+    entries: &[SealedEntry],
+    archived: Option<Timestamp>,
+) -> Result<Held, Error> {
+    let read: Vec<_> = entries.iter().take(AT_ONCE).map(|entry| Sealed::read(&entry.body)).collect();
+    let messages: Vec<_> = read.iter().filter_map(Sealed::message).collect();
+    let asked = Asked {
+        messages,
+        deliveries: read.iter().filter_map(Sealed::delivery).collect(),
+        told: vec![ATTEMPTED, HANDED_BACK],
+        erased: Some(PAYLOAD_ERASED),
+        limit_bytes: LIMIT_BYTES,
+    };
+    let rows = store.rows_of(asked).await?;
+    let view = View::new(&rows, archived);
+    let mut messages = rows.messages.iter();
+    for (count, sealed) in read.iter().enumerate() {
+        let found = match sealed {
+            Sealed::Accepted(entry, id) => match messages.next() {
+                Some(row) => view.accepted(entry, *id, row.as_ref()),
+                None => return Ok(Held { entries: count, found: None, erased: view.erased(count, &read) }),
+            },
+            Sealed::Attempted(entry, id) => view.attempted(entry, *id, is_made),
+            Sealed::HandedBack(entry, id) => view.attempted(entry, *id, is_not_made),
+            Sealed::Other => None,
+        };
+        if let Some(what) = found {
+            let found = Some(Contradiction { of: sealed.of(), what });
+            return Ok(Held { entries: count + 1, found, erased: Vec::new() });
+        }
+    }
+    Ok(Held { entries: read.len(), found: None, erased: view.erased(read.len(), &read) })
+}
+
+/// The same for one entry.
 pub async fn contradiction(
     store: &dyn Store,
-    entry: &[u8],
+    entry: &Bytes,
     archived: Option<Timestamp>,
 ) -> Result<Option<Contradiction>, Error> {
-    let Ok(entry) = serde_json::from_slice::<Value>(entry) else { return Ok(None) };
-    let found = match entry["event"].as_str() {
-        Some(ACCEPTED) => accepted(store, &entry).await?,
-        Some(ATTEMPTED) => attempted(store, &entry, archived, is_made).await?,
-        Some(HANDED_BACK) => attempted(store, &entry, archived, is_not_made).await?,
-        _ => None,
-    };
-    let of = |name: &str| entry[name].as_str().map(|id| format!("{name} {id}"));
-    // A receipt names the delivery that it speaks of, which is another message's.
-    let named = if entry["event"] == ACCEPTED { None } else { of("delivery") };
-    Ok(found.map(|what| Contradiction { of: named.or_else(|| of("message")).unwrap_or_default(), what }))
+    let entry = SealedEntry { position: 0, body: entry.clone() };
+    Ok(held(store, &[entry], archived).await?.found)
+}
+
+/// What was held in one look.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// How many entries.
+    pub entries: usize,
+    /// The first that does not fit.
+    pub found: Option<Contradiction>,
+    /// Messages that were erased, as an entry says.
+    pub erased: Vec<MessageId>,
 }
 
 type Found = Option<What>;
 
-async fn accepted(store: &dyn Store, entry: &Value) -> Result<Found, Error> {
-    let id = entry["message"].as_str().and_then(|id| id.parse::<MessageId>().ok());
-    let Some(id) = id else { return Ok(None) };
-    let Some(row) = store.message(id).await? else { return Ok(Some(What::Gone)) };
-    if let Some(what) = message(&row, &entry["data"]) {
-        return Ok(Some(what));
-    }
-    let filter = DeliveryFilter { message: Some(id), ..DeliveryFilter::default() };
-    let rows = store.deliveries(filter, Page { offset: 0, limit: DELIVERIES }).await?;
-    let sealed = entry["data"]["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if rows.len() != sealed.len() {
-        return Ok(Some(What::Deliveries));
-    }
-    for (row, sealed) in rows.iter().zip(sealed) {
-        if !is_as_planned(row, sealed) {
-            return Ok(Some(What::Planned));
+/// A sealed entry, as far as rows follow from it.
+enum Sealed {
+    Accepted(Value, MessageId),
+    Attempted(Value, DeliveryId),
+    HandedBack(Value, DeliveryId),
+    Other,
+}
+
+impl Sealed {
+    fn read(body: &[u8]) -> Self {
+        let Ok(entry) = serde_json::from_slice::<Value>(body) else { return Self::Other };
+        let id = |name: &str| entry[name].as_str().map(str::to_owned);
+        let message = id("message").and_then(|id| id.parse().ok());
+        let delivery = id("delivery").and_then(|id| id.parse().ok());
+        match (entry["event"].as_str(), message, delivery) {
+            (Some(ACCEPTED), Some(message), _) => Self::Accepted(entry, message),
+            (Some(ATTEMPTED), _, Some(delivery)) => Self::Attempted(entry, delivery),
+            (Some(HANDED_BACK), _, Some(delivery)) => Self::HandedBack(entry, delivery),
+            _ => Self::Other,
         }
-        if let Some(what) = delivery(store, row).await? {
-            return Ok(Some(what));
+    }
+
+    fn message(&self) -> Option<MessageId> {
+        if let Self::Accepted(_, id) = self { Some(*id) } else { None }
+    }
+
+    fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Attempted(_, id) | Self::HandedBack(_, id) => Some(*id),
+            Self::Accepted(..) | Self::Other => None,
         }
     }
-    Ok(None)
+
+    /// Names it.
+    fn of(&self) -> String {
+        match self {
+            Self::Accepted(_, id) => format!("message {id}"),
+            Self::Attempted(_, id) | Self::HandedBack(_, id) => format!("delivery {id}"),
+            Self::Other => String::new(),
+        }
+    }
+}
+
+/// The rows of one look, by whose they are.
+struct View<'r> {
+    rows: &'r Rows,
+    planned: HashMap<MessageId, Vec<&'r DeliveryRow>>,
+    archived: Option<Timestamp>,
+}
+
+impl<'r> View<'r> {
+    fn new(rows: &'r Rows, archived: Option<Timestamp>) -> Self {
+        let mut planned: HashMap<_, Vec<_>> = HashMap::new();
+        let mut seen = HashSet::new();
+        for row in rows.deliveries.iter().filter(|row| seen.insert(row.id)) {
+            planned.entry(row.message).or_default().push(row);
+        }
+        Self { rows, planned, archived }
+    }
+
+    fn accepted(&self, entry: &Value, id: MessageId, row: Option<&MessageRow>) -> Found {
+        let Some(row) = row else { return Some(What::Gone) };
+        if let Some(what) = message(row, &entry["data"]) {
+            return Some(what);
+        }
+        if row.is_erased() && !self.rows.erased.contains(&id) {
+            return Some(What::Erased);
+        }
+        let rows = self.planned.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let sealed = entry["data"]["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if rows.len() != sealed.len() {
+            return Some(What::Deliveries);
+        }
+        rows.iter().zip(sealed).find_map(|(row, sealed)| {
+            if is_as_planned(row, sealed) { self.delivery(row) } else { Some(What::Planned) }
+        })
+    }
+
+    /// Those of the first entries that were erased.
+    fn erased(&self, count: usize, read: &[Sealed]) -> Vec<MessageId> {
+        let held = read.iter().take(count).filter_map(Sealed::message);
+        held.filter(|id| self.rows.erased.contains(id)).collect()
+    }
+
+    fn attempts(&self, id: DeliveryId) -> &[AttemptRow] {
+        self.rows.attempts.get(&id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The state of a delivery against its attempts, and their number against the trail.
+    fn delivery(&self, row: &DeliveryRow) -> Found {
+        let attempts = self.attempts(row.id);
+        if attempts.len() > self.rows.told.get(&row.id).copied().unwrap_or_default() {
+            return Some(What::Invented);
+        }
+        let took = |attempt: &&AttemptRow| attempt.outcome == Outcome::Delivered.as_str();
+        let successes: Vec<_> = attempts.iter().filter(took).collect();
+        if row.state == Transport::Delivered
+            && successes.is_empty()
+            && row.acknowledgement == Acknowledgement::None
+        {
+            return Some(What::Delivered);
+        }
+        let moment = row.handed_over_at?;
+        // An end told by a clock that runs ahead is cut to the hub's own time.
+        let by_attempt =
+            successes.iter().any(|it| it.started_at <= moment && moment <= it.ended_at.max(row.created_at));
+        let by_receipt = row.acknowledged_at.is_some_and(|at| moment <= at)
+            && successes.iter().all(|attempt| moment <= attempt.ended_at);
+        (!by_attempt && !by_receipt).then_some(What::Moment)
+    }
+
+    fn attempted(&self, entry: &Value, id: DeliveryId, is_row_of: fn(&Value, &AttemptRow) -> bool) -> Found {
+        if self.attempts(id).iter().any(|row| is_row_of(entry, row)) {
+            return None;
+        }
+        let Some(archived) = self.archived else { return Some(What::Attempt) };
+        let is_gone = self.rows.deliveries.iter().any(|row| row.id == id && row.created_at < archived);
+        (!is_gone).then_some(What::Attempt)
+    }
 }
 
 /// The row of a message against its entry, and against the receipt whose digest the entry holds.
@@ -170,6 +315,7 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         && data["endpoint"] == row.endpoint.as_str()
         && data["revision"] == row.revision
         && stated["business_key"] == *key.business_key;
+    let commits = |name: &str, bytes: &[u8]| row.is_erased() || commits(name, bytes);
     if data["receipt"] != serde_json::json!(Digest::of(&row.receipt)) {
         Some(What::Receipt)
     } else if !is_named {
@@ -193,50 +339,6 @@ fn is_as_planned(row: &DeliveryRow, sealed: &Value) -> bool {
         && same("on_behalf_of", row.on_behalf_of.as_ref().map(OrganisationId::as_str))
         && same("rule", Some(row.rule.as_str()))
         && sealed["part"] == serde_json::json!(row.part)
-}
-
-/// The state of a delivery against its attempts, and their number against the trail.
-async fn delivery(store: &dyn Store, row: &DeliveryRow) -> Result<Found, Error> {
-    let attempts = store.attempts(row.id).await?;
-    let trail = store.trail_of(Selector::Delivery(row.id)).await?;
-    let tells = |event: &str| [ATTEMPTED, HANDED_BACK].contains(&event);
-    if attempts.len() > trail.iter().filter(|entry| tells(&entry.event)).count() {
-        return Ok(Some(What::Invented));
-    }
-    let took = |attempt: &&AttemptRow| attempt.outcome == Outcome::Delivered.as_str();
-    let successes: Vec<_> = attempts.iter().filter(took).collect();
-    if row.state == Transport::Delivered
-        && successes.is_empty()
-        && row.acknowledgement == Acknowledgement::None
-    {
-        return Ok(Some(What::Delivered));
-    }
-    let Some(moment) = row.handed_over_at else { return Ok(None) };
-    // An end told by a clock that runs ahead is cut to the hub's own time.
-    let by_attempt =
-        successes.iter().any(|it| it.started_at <= moment && moment <= it.ended_at.max(row.created_at));
-    let by_receipt = row.acknowledged_at.is_some_and(|at| moment <= at)
-        && successes.iter().all(|attempt| moment <= attempt.ended_at);
-    Ok((!by_attempt && !by_receipt).then_some(What::Moment))
-}
-
-async fn attempted(
-    store: &dyn Store,
-    entry: &Value,
-    archived: Option<Timestamp>,
-    is_row_of: fn(&Value, &AttemptRow) -> bool,
-) -> Result<Found, Error> {
-    let id = entry["delivery"].as_str().and_then(|id| id.parse::<DeliveryId>().ok());
-    let Some(id) = id else { return Ok(None) };
-    let rows = store.attempts(id).await?;
-    if rows.iter().any(|row| is_row_of(entry, row)) {
-        return Ok(None);
-    }
-    let Some(archived) = archived else { return Ok(Some(What::Attempt)) };
-    let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
-    let delivery = store.deliveries(filter, Page { offset: 0, limit: 1 }).await?.into_iter().next();
-    let is_gone = delivery.is_some_and(|delivery| delivery.created_at < archived);
-    Ok((!is_gone).then_some(What::Attempt))
 }
 
 /// Whether a row is the attempt that an entry tells of.

@@ -286,9 +286,9 @@ impl Plan {
         let (by_predecessor, by_itself) = (sign(&*self.old)?, sign(&*self.new)?);
         let data = json!({
             "key": new.id(), "algorithm": new.algorithm(), "from": self.from, "predecessor": old.id(),
-            "operator": succession.operator, "reason": succession.reason,
             "by_predecessor": by_predecessor, "by_itself": by_itself,
         });
+        let data = trail::answered(data, by);
         let entry = trail::entry(trail::KEY_ROTATED, About::default(), &data, now);
         let key = SigningKey {
             number: self.number,

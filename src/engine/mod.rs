@@ -2,12 +2,14 @@
 //! bus, a clock, a signer and the world (registry, rules, calendar).
 
 pub mod acknowledge;
+pub mod anchor;
 pub mod audit;
 pub mod breaker;
 pub mod census;
 pub mod desk;
 pub mod dispatch;
 pub mod evidence;
+pub mod exchange;
 pub mod intake;
 pub mod keys;
 pub mod office;

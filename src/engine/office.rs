@@ -1,6 +1,6 @@
 //! The office: what people do to deliveries and tokens, with who and why in the trail.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -60,7 +60,7 @@ impl Operations for Office {
         let message = self.row(delivery).await?.message;
         let now = self.clock.now();
         let operation = without_numbers(operation);
-        let data = json!({ "operation": said(&operation), "operator": by.operator, "reason": reason(&by) });
+        let data = trail::answered(json!({ "operation": said(&operation) }), &by);
         let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), &data, now);
         let operated = self.store.operate(delivery, operation, entry, now).await??;
         if operated.to == Transport::Parked {
@@ -103,7 +103,7 @@ impl Operations for Office {
         }
         let token = new_token()?;
         let now = self.clock.now();
-        let data = json!({ "name": name, "scope": scope, "operator": by.operator, "reason": reason(&by) });
+        let data = trail::answered(json!({ "name": name, "scope": scope }), &by);
         let entry = trail::entry(trail::TOKEN_ADDED, About::default(), &data, now);
         let new = NewToken { name: name.to_owned(), hash: hash_token(&token), scope, created_at: now };
         if self.store.add_token(new, entry).await? {
@@ -115,7 +115,7 @@ impl Operations for Office {
 
     async fn revoke_token(&self, name: &str, by: By) -> Result<(), Error> {
         let now = self.clock.now();
-        let data = json!({ "name": name, "operator": by.operator, "reason": reason(&by) });
+        let data = trail::answered(json!({ "name": name }), &by);
         let entry = trail::entry(trail::TOKEN_REVOKED, About::default(), &data, now);
         let revoked = self.store.revoke_token(name, entry, now).await?;
         if revoked { Ok(()) } else { Err(Error::NoToken(name.to_owned())) }
@@ -154,11 +154,6 @@ fn new_token() -> Result<String, Error> {
     Ok(format!("{TOKEN_PREFIX}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// Why, as the trail keeps it: people write numbers of persons into reasons, and the trail is never erased.
-fn reason(by: &By) -> Cow<'_, str> {
-    personal::without_numbers(&by.reason)
-}
-
 /// The operation with its words made safe in the same way, since listings show them.
 fn without_numbers(operation: Operation) -> Operation {
     match operation {
@@ -185,11 +180,15 @@ fn said(operation: &Operation) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port::operations::Said;
 
     #[test]
     fn numbers_of_persons_in_reasons_are_not_kept() {
-        let by = By { operator: "o".to_owned(), reason: "电话13991512345核实".to_owned() };
-        assert_eq!(reason(&by), "电话***********核实");
+        let said = Said { name: Some("张三13991512345".to_owned()), account: Some("hub".to_owned()) };
+        let by = By { said, ..By::new("o", "电话13991512345核实") };
+        let data = trail::answered(json!({}), &by);
+        assert_eq!(data["reason"], "电话***********核实");
+        assert_eq!((&data["by"], &data["account"]), (&json!("张三***********"), &json!("hub")));
         let parked = without_numbers(Operation::Park { reason: "61090219900307001X".into() });
         assert!(matches!(parked, Operation::Park { reason } if !reason.contains('6')));
     }

@@ -11,6 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use metrics::{counter, gauge};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{dispatch::tolerate, keys::Keyring};
@@ -29,6 +30,9 @@ use crate::{
     },
 };
 
+/// How often it is looked whether entries pile up, and how old the oldest is.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The sealing task.
 #[derive(Debug)]
 pub struct Sealer {
@@ -42,6 +46,8 @@ pub struct Sealer {
     pub origin: Origin,
     /// Rhythm of checkpoints.
     pub every: Duration,
+    /// Unsealed entries that are not waited with.
+    pub backlog: u64,
     /// Entries in one checkpoint at most.
     pub entries: usize,
     /// Where the last checkpoint is kept apart from the store, so that one which went back in time is found.
@@ -51,19 +57,23 @@ pub struct Sealer {
 impl Sealer {
     /// Runs until told to end, then seals what is left.
     pub async fn run(self, token: CancellationToken) -> Result<(), Failure> {
-        while !token.is_cancelled() {
+        let mut due = Instant::now() + self.every;
+        loop {
             tokio::select! {
-                () = token.cancelled() => {}
-                () = tokio::time::sleep(self.every) => self.seal_all().await?,
+                () = token.cancelled() => return Ok(()),
+                () = tokio::time::sleep_until(due.min(Instant::now() + LOOK)) => {}
+            }
+            if self.report().await? >= self.backlog || due <= Instant::now() {
+                self.seal_all().await?;
+                due = Instant::now() + self.every;
             }
         }
-        Ok(())
     }
 
     /// Seals until nothing is left.
     pub async fn seal_all(&self) -> Result<(), Failure> {
         while self.step().await? == self.entries {}
-        self.report().await
+        self.report().await.map(|_| ())
     }
 
     /// One checkpoint; how many entries it took. A store that cannot answer now seals nothing.
@@ -135,14 +145,15 @@ impl Sealer {
         Ok(checkpoint.sign(self.keys.at(at)?.as_ref())?.to_string())
     }
 
-    async fn report(&self) -> Result<(), Failure> {
+    /// Says how old the oldest unsealed entry is; how many there are.
+    async fn report(&self) -> Result<u64, Failure> {
         match self.store.unsealed_count().await {
-            Ok((_, oldest)) => {
+            Ok((count, oldest)) => {
                 let lag = oldest.map_or(0.0, |oldest| oldest.duration_until(self.clock.now()).as_secs_f64());
                 gauge!(SEAL_LAG).set(lag);
-                Ok(())
+                Ok(count)
             }
-            Err(error) => tolerate(error),
+            Err(error) => tolerate(error).map(|()| 0),
         }
     }
 }

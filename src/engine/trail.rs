@@ -2,13 +2,19 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    domain::id::{DeliveryId, MessageId},
+    domain::{
+        id::{DeliveryId, MessageId},
+        personal,
+    },
     evidence::canonical,
-    port::store::{EntryId, NewEntry},
+    port::{
+        operations::By,
+        store::{EntryId, NewEntry},
+    },
 };
 
 /// A message was accepted, with its routing.
@@ -39,6 +45,12 @@ pub const KEY_ROTATED: &str = "key.rotated";
 pub const TOKEN_ADDED: &str = "token.added";
 /// A token was revoked.
 pub const TOKEN_REVOKED: &str = "token.revoked";
+/// A hub took up another registry than ran before.
+pub const REGISTRY_CHANGED: &str = "registry.changed";
+/// A hub took up other rules than ran before.
+pub const RULES_CHANGED: &str = "rules.changed";
+/// What a message said was erased, or what those of an archived month said.
+pub const PAYLOAD_ERASED: &str = "payload.erased";
 /// A month left the store for an archive.
 pub const ARCHIVED: &str = "retention.archived";
 /// A store has gone back in time, with what is not vouched for.
@@ -63,6 +75,9 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         KEY_ROTATED => "更换签名密钥",
         TOKEN_ADDED => "新建令牌",
         TOKEN_REVOKED => "吊销令牌",
+        REGISTRY_CHANGED => "注册表变更",
+        RULES_CHANGED => "规则变更",
+        PAYLOAD_ERASED => "清除内容",
         ARCHIVED => "归档",
         RESTORED => "存储恢复",
         STARTED => "枢纽启动",
@@ -102,6 +117,23 @@ struct Body<'a, T> {
     id: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<MessageId>,
+}
+
+/// Characters of a name that are kept.
+const NAME: usize = 100;
+
+/// What was done, with who answers for it: `operator` as the credential says, `by` and `account` as he says himself,
+/// and `reason`. People write numbers of persons into such words, and the trail is never erased, so they are taken out.
+pub fn answered(mut data: Value, by: &By) -> Value {
+    let plain = |text: &str| personal::without_numbers(text).chars().take(NAME).collect::<String>();
+    data["operator"] = json!(by.operator);
+    data["reason"] = json!(personal::without_numbers(&by.reason));
+    for (name, said) in [("by", &by.said.name), ("account", &by.said.account)] {
+        if let Some(said) = said {
+            data[name] = json!(plain(said));
+        }
+    }
+    data
 }
 
 /// Makes an entry. `data` holds words, ids, digests and commitments; never a personal value.

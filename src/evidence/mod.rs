@@ -9,6 +9,7 @@ pub mod archive;
 mod bytes32;
 pub mod canonical;
 pub mod checkpoint;
+pub mod consistency;
 pub mod digest;
 pub mod file;
 pub mod note;

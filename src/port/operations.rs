@@ -117,10 +117,28 @@ impl KeyFault {
 /// Who operates, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct By {
-    /// Name of the operator, as the credential or the machine's account says.
+    /// Name of the operator, as the credential says.
     pub operator: String,
+    /// What whoever holds the credential says of himself.
+    pub said: Said,
     /// Reason, in words; may be empty where none is asked for.
     pub reason: String,
+}
+
+impl By {
+    /// Somebody who says nothing of himself.
+    pub fn new(operator: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { operator: operator.into(), said: Said::default(), reason: reason.into() }
+    }
+}
+
+/// What an operator says of himself, beside his credential: the trail keeps it as his word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// His name.
+    pub name: Option<String>,
+    /// The account of the machine that he works under.
+    pub account: Option<String>,
 }
 
 /// What an operation would do.

@@ -36,6 +36,10 @@ pub const OUTCOMES_REFUSED: &str = "liandong_outcomes_refused_total";
 pub const SEALED: &str = "liandong_trail_sealed_total";
 /// Age of the oldest unsealed entry.
 pub const SEAL_LAG: &str = "liandong_seal_lag_seconds";
+/// Latest checkpoints sent outside; labels `place`, `result`.
+pub const ANCHORS: &str = "liandong_anchors_sent_total";
+/// How long ago the latest checkpoint should have come to a place outside; label `place`.
+pub const ANCHOR_OVERDUE: &str = "liandong_anchor_overdue_seconds";
 /// Store calls that failed; label `kind`.
 pub const STORE_ERRORS: &str = "liandong_store_errors_total";
 /// Whether a connection to the broker, or of a worker to its hub, is up: 1 or 0; label `connection`.
@@ -94,6 +98,8 @@ pub fn describe() {
     describe_counter!(OUTCOMES_REFUSED, Unit::Count, "outcomes that were not recorded, by reason");
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
+    describe_counter!(ANCHORS, Unit::Count, "checkpoints sent outside, by place and result");
+    describe_gauge!(ANCHOR_OVERDUE, Unit::Seconds, "how long a checkpoint has been due outside, by place");
     describe_counter!(STORE_ERRORS, Unit::Count, "store calls that failed, by kind");
     describe_gauge!(BUS_CONNECTED, Unit::Count, "whether a connection to the broker or to the hub is up");
     describe_gauge!(BUS_BLOCKED, Unit::Count, "whether the broker blocks publishing");

@@ -26,6 +26,9 @@ impl Policy {
     /// For connections to a server of ours.
     pub const CONNECTION: Self = Self { first: Duration::from_millis(200), max: Duration::from_secs(10) };
 
+    /// For places outside that take what is not urgent.
+    pub const OUTSIDE: Self = Self { first: Duration::from_secs(1), max: Duration::from_mins(5) };
+
     /// The delays of one series of tries.
     pub fn delays(self) -> Delays {
         let calculator = ExponentialBackoff {

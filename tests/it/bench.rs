@@ -44,6 +44,9 @@ fn a_small_run_measures_every_figure() {
             "/delivered_from_batches/per_second",
             "/delivered_from_batches/saturated/p99_ms",
             "/delivered_from_singles/per_second",
+            "/sealing/paused_per_second",
+            "/sealing/sealed_per_second",
+            "/sealing/ratio",
         ] {
             positive(round, path);
         }
@@ -61,7 +64,7 @@ fn a_small_run_measures_every_figure() {
     let goals = figures["goals"].as_array().unwrap();
     let wanted: Vec<_> = goals.iter().map(|goal| goal["goal"].as_f64().unwrap()).collect();
     let memory = if cfg!(target_os = "linux") { vec![1.0] } else { Vec::new() };
-    assert_eq!(wanted, [vec![0.5, 0.6, 0.5, 0.6, 2.0], memory].concat());
+    assert_eq!(wanted, [vec![0.5, 0.6, 0.8, 0.5, 0.6, 0.8, 2.0], memory].concat());
     for goal in goals {
         positive(goal, "/ratio");
         assert!(goal["reached"].is_boolean());
@@ -102,7 +105,9 @@ async fn the_shape_of_production_is_measured_with_every_stage_and_leaves_the_ser
             let alone = round.pointer(stage).and_then(Value::as_f64).unwrap();
             assert!(limit < alone, "{stage} is slower than all stages: {round:#}");
         }
-        for path in ["/delivered/ratio", "/delivered_over_http/ratio", "/broker/ratio_to_pair"] {
+        for path in
+            ["/delivered/ratio", "/delivered_over_http/ratio", "/broker/ratio_to_pair", "/sealing/ratio"]
+        {
             positive(round, path);
         }
         let over_http = round.pointer("/delivered_over_http/limit_per_second").and_then(Value::as_f64);
@@ -120,7 +125,7 @@ async fn the_shape_of_production_is_measured_with_every_stage_and_leaves_the_ser
         positive(&figures, &format!("/half_load/{index}/latency/p99_ms"));
     }
     assert_eq!(figures["intake"], "amqp");
-    assert_eq!(figures["goals"].as_array().unwrap().len(), 8);
+    assert_eq!(figures["goals"].as_array().unwrap().len(), 10);
     let sql = format!("SELECT datname FROM pg_database WHERE datname = 'bench_liandong_{process}'");
     assert!(place.database().await.run(&sql).await.is_empty(), "the run's own database is left");
     let queues = broker.ctl(&["list_queues", "--vhost", broker.host(), "name"]).await;
@@ -163,7 +168,14 @@ fn people_get_tables_with_the_ratio_to_each_goal() {
     let output = bench(folder.path(), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    for line in ["rows straight: acceptance", "HTTP posts straight", "ratio", "one-row commit", "backlog"] {
+    for line in [
+        "rows straight: acceptance",
+        "HTTP posts straight",
+        "all sealed",
+        "ratio",
+        "one-row commit",
+        "backlog",
+    ] {
         assert!(text.contains(line), "no line with '{line}' in:\n{text}");
     }
 }

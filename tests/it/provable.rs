@@ -168,6 +168,11 @@ async fn another_key_counts_for_nothing_and_a_store_rolled_back_is_found_by_an_a
     books.tamper(&format!(
         "DELETE FROM checkpoint WHERE size = {last}; DELETE FROM trail_sealed WHERE position >= {last};"
     ));
+    let found = store.verify(&[]).1["report"]["mismatch"].as_str().unwrap().to_owned();
+    assert!(found.contains("sealer continues from"), "the sealer knows better: {found}");
+    books.tamper(&format!(
+        "UPDATE sealer SET size = {last}, checkpoint = (SELECT note FROM checkpoint WHERE size = {last})"
+    ));
     drop(books);
     assert!(store.verify(&[]).1["report"]["mismatch"].is_null(), "alone, an earlier state looks whole");
     let (intact, said) = store.verify(&["--anchor", &path("anchor")]);

@@ -189,7 +189,7 @@ impl Gate {
 
 fn certified_as(scope: Scope) -> Identity {
     let name = format!("certificate of {}", scope.to_text().unwrap_or_default());
-    Identity { name, scope }
+    Identity::new(name, scope)
 }
 
 /// A place among those worked on at once, or "try later".

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{header::AUTHORIZATION, request::Parts},
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 
 use super::{Counter, Problem};
@@ -16,6 +16,7 @@ use crate::{
     domain::id::EndpointId,
     port::{
         intake::{Code, Refusal},
+        operations::{By, Said},
         store::{self, Grant, Scope, Sha256Digest, Store},
     },
 };
@@ -59,7 +60,7 @@ impl Grants {
     pub fn identify(&self, token: &str) -> Option<Identity> {
         let grants = self.by_hash.read().unwrap_or_else(PoisonError::into_inner);
         let (name, scope) = grants.get(&(self.hash)(token))?;
-        Some(Identity { name: name.clone(), scope: scope.clone() })
+        Some(Identity::new(name.clone(), scope.clone()))
     }
 }
 
@@ -70,9 +71,22 @@ pub struct Identity {
     pub name: String,
     /// What it opens.
     pub scope: Scope,
+    /// What whoever holds it says of himself.
+    pub said: Said,
 }
 
 impl Identity {
+    /// Somebody who says nothing of himself.
+    pub fn new(name: impl Into<String>, scope: Scope) -> Self {
+        Self { name: name.into(), scope, said: Said::default() }
+    }
+
+    /// An operator, with his reason.
+    pub(super) fn answers(&self, reason: impl Into<String>) -> Result<By, Problem> {
+        let operator = self.operator()?.to_owned();
+        Ok(By { operator, said: self.said.clone(), reason: reason.into() })
+    }
+
     /// The endpoint it speaks as.
     pub(super) fn endpoint(&self) -> Result<&EndpointId, Problem> {
         match &self.scope {
@@ -104,6 +118,19 @@ fn forbidden(detail: &str, chinese: &str) -> Problem {
     Problem { chinese: Some(chinese.to_owned()), ..problem }
 }
 
+/// Carries the name of who operates, percent-encoded.
+pub const BY: &str = "liandong-by";
+/// Carries the account that he works under, percent-encoded.
+pub const ACCOUNT: &str = "liandong-account";
+
+fn said(headers: &HeaderMap) -> Said {
+    let said = |name: &str| {
+        let (text, _) = form_urlencoded::parse(headers.get(name)?.as_bytes()).next()?;
+        (!text.trim().is_empty()).then(|| text.trim().to_owned())
+    };
+    Said { name: said(BY), account: said(ACCOUNT) }
+}
+
 impl<S> FromRequestParts<S> for Identity
 where
     S: Send + Sync,
@@ -119,7 +146,8 @@ where
         let grants = Counter::from_ref(state).grants;
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        token.and_then(|token| grants.identify(token.trim())).ok_or_else(|| {
+        let known = token.and_then(|token| grants.identify(token.trim()));
+        known.map(|known| Self { said: said(&parts.headers), ..known }).ok_or_else(|| {
             let detail = "send 'Authorization: Bearer <token>' with a live token of this hub";
             let problem = Problem::from(Refusal::new(Code::Unauthenticated, detail));
             let chinese = "没有令牌，或令牌无效、已吊销；请向枢纽运维人员领取";

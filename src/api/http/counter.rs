@@ -15,9 +15,9 @@ use axum::{
 use bytes::Bytes;
 use tower_service::Service as _;
 
-use super::{Grants, Identity, operate, problem, query};
+use super::{Grants, Identity, exchange, operate, problem, query};
 use crate::port::{
-    operations::Operations,
+    operations::{Operations, Said},
     store::{Scope, Store},
 };
 
@@ -47,6 +47,8 @@ where
         .route("/v1/deliveries/{id}/trail", get(query::trail_of_delivery))
         .route("/v1/deliveries/{id}/{operation}", post(operate::delivery))
         .route("/v1/counts", get(query::counts))
+        .route("/v1/exchanges", get(exchange::sums))
+        .route("/v1/exchanges/lines", get(exchange::lines))
         .route("/v1/keys", get(operate::keys))
         .route("/v1/keys/rotation", post(operate::rotate_keys))
         .route("/v1/tokens", get(query::tokens).post(operate::add_token))
@@ -56,12 +58,12 @@ where
 /// Asks from inside the process, as the operator of this name: the status and the body of the answer.
 pub async fn ask(
     counter: &Counter,
-    operator: &str,
+    (operator, said): (&str, &Said),
     method: &str,
     path: &str,
     body: Option<Vec<u8>>,
 ) -> io::Result<(u16, Bytes)> {
-    let identity = Identity { name: operator.to_owned(), scope: Scope::Operator };
+    let identity = Identity { said: said.clone(), ..Identity::new(operator, Scope::Operator) };
     ask_as(counter, identity, method, path, body).await
 }
 

@@ -4,6 +4,7 @@
 mod access;
 mod body;
 mod counter;
+mod exchange;
 mod intake;
 mod operate;
 mod problem;
@@ -12,7 +13,7 @@ pub mod view;
 
 use std::{sync::Arc, time::Duration};
 
-pub use access::{Grants, Identity};
+pub use access::{ACCOUNT, BY, Grants, Identity};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},

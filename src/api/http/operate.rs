@@ -47,11 +47,11 @@ pub(super) async fn delivery(
     Path((id, operation)): Path<(String, String)>,
     Small(body): Small,
 ) -> Result<Json<Value>, Problem> {
-    let operator = identity.operator()?.to_owned();
+    identity.operator()?;
     let id: DeliveryId = id.parse().map_err(|_| Problem::no_id("delivery", &id))?;
     let asked: Asked = if body.is_empty() { Asked::default() } else { parse(&body)? };
     let operation = named(&operation, &asked)?;
-    let by = By { operator, reason: asked.reason };
+    let by = identity.answers(asked.reason)?;
     if asked.dry_run {
         return rehearse(&counter, id, &operation, &by).await;
     }
@@ -100,7 +100,7 @@ pub(super) async fn add_token(
     identity: Identity,
     Small(body): Small,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
+    identity.operator()?;
     let wanted: Wanted = parse(&body)?;
     let scope = match (wanted.endpoint, wanted.worker) {
         (Some(endpoint), None) => Scope::Endpoint(endpoint.into()),
@@ -110,7 +110,7 @@ pub(super) async fn add_token(
             return Err(Problem::bad_request("a token is of one 'endpoint', of one 'worker', or of neither"));
         }
     };
-    let by = By { reason: wanted.reason, ..by };
+    let by = identity.answers(wanted.reason)?;
     let token = counter.operations.add_token(&wanted.name, scope, by).await?;
     refresh(&counter).await?;
     Ok((StatusCode::CREATED, Json(json!({ "name": wanted.name, "token": token }))))
@@ -121,8 +121,11 @@ pub(super) async fn revoke_token(
     State(counter): State<Counter>,
     identity: Identity,
     Path(name): Path<String>,
+    Small(body): Small,
 ) -> Result<StatusCode, Problem> {
-    let by = By { operator: identity.operator()?.to_owned(), reason: String::new() };
+    identity.operator()?;
+    let asked: Asked = if body.is_empty() { Asked::default() } else { parse(&body)? };
+    let by = identity.answers(asked.reason)?;
     counter.operations.revoke_token(&name, by).await?;
     refresh(&counter).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -140,12 +143,12 @@ pub(super) async fn rotate_keys(
     identity: Identity,
     Small(body): Small,
 ) -> Result<Json<Value>, Problem> {
-    let operator = identity.operator()?.to_owned();
+    identity.operator()?;
     let asked: Asked = parse(&body)?;
     let rotation = if asked.dry_run {
         counter.operations.rehearse_rotation().await?
     } else {
-        counter.operations.rotate_keys(By { operator, reason: asked.reason }).await?
+        counter.operations.rotate_keys(identity.answers(asked.reason)?).await?
     };
     let mut said = json!(rotation);
     said["dry_run"] = json!(asked.dry_run);

@@ -129,21 +129,27 @@ impl Bed {
 
     /// Starts the hub on what its data directory holds, and admits a sender.
     pub(super) async fn start(&self, name: &str) -> Result<(Hub, Loader), Failure> {
-        let (hub, token) = self.start_with(&self.settings, name).await?;
+        self.start_set(&self.settings, name).await
+    }
+
+    /// The same with settings of the caller's.
+    pub(super) async fn start_set(&self, settings: &Settings, name: &str) -> Result<(Hub, Loader), Failure> {
+        let (hub, token) = self.start_with(settings, name).await?;
         let loader = Loader::new(hub.places().http, token)?;
         Ok((hub, loader))
     }
 
-    /// The same with settings of the caller's; the sender's token.
+    /// Starts the hub with settings of the caller's; the sender's token.
     pub(super) async fn start_with(&self, settings: &Settings, name: &str) -> Result<(Hub, String), Failure> {
         let outside = Outside {
             clock: Arc::new(SystemClock),
             time: app::Time::OfStore,
             metrics: self.metrics.clone(),
             environment: self.environment.clone(),
+            by: By::new("liandong bench", "benchmark"),
         };
         let hub = Hub::start(settings, outside).await?;
-        let by = By { operator: "liandong bench".to_owned(), reason: "benchmark".to_owned() };
+        let by = By::new("liandong bench", "benchmark");
         let token = hub.office().add_token(name, Scope::Endpoint(SENDER.into()), by).await?;
         hub.refresh_grants().await?;
         Ok((hub, token))

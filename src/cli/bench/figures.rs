@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{message::FanOut, rows::Written};
+use super::{
+    message::FanOut,
+    rows::Written,
+    sealing::{SEALING_GOAL, Sealing},
+};
 
 /// Accepted messages per second, of the rows that SQLite takes alone.
 pub(super) const ACCEPTED_GOAL: f64 = 0.5;
@@ -95,6 +99,7 @@ pub(super) struct Round {
     pub(super) accepted_singles: Accepted,
     pub(super) delivered_batches: Delivered,
     pub(super) delivered_singles: Delivered,
+    pub(super) sealing: Sealing,
 }
 
 impl Round {
@@ -137,6 +142,7 @@ impl Round {
             "accepted_singly": accepted(self.accepted_singles),
             "delivered_from_batches": delivered(self.delivered_batches),
             "delivered_from_singles": delivered(self.delivered_singles),
+            "sealing": self.sealing.json(),
         })
     }
 }
@@ -248,6 +254,10 @@ impl Figures {
             let names = ["送达 / 各环节串联上限", "delivered / stages in a row"];
             goals.push(
                 self.at_least(names, fan_out, DELIVERED_GOAL, |it| (it.delivered_batches.rate, it.limit())),
+            );
+            let names = ["送达（含封存）/ 封存暂停时", "delivered and sealed / sealing paused"];
+            goals.push(
+                self.at_least(names, fan_out, SEALING_GOAL, |it| (it.sealing.sealed, it.sealing.paused)),
             );
         }
         let (lone, commit) = (self.lone.paced.p50_ms, self.lone.commit.p50_ms);

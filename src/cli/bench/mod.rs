@@ -13,6 +13,7 @@ mod production;
 mod report;
 mod rows;
 mod run;
+mod sealing;
 mod sink;
 
 use std::path::PathBuf;

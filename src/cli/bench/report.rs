@@ -8,7 +8,7 @@ use crate::cli::{bench::message::FanOut, output::Output};
 /// One line of a table: what it is in both languages, and where its figure is found.
 type Line = ([&'static str; 2], fn(&Round) -> f64);
 
-const LINES: [Line; 12] = [
+const LINES: [Line; 14] = [
     (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| it.rows().0),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
         it.settlements()[0].0
@@ -31,6 +31,12 @@ const LINES: [Line; 12] = [
     }),
     (["枢纽：送达（逐条受理），件/秒", "hub: delivered from singles /s"], |it| {
         it.delivered_singles.rate.0
+    }),
+    (["枢纽：送达，封存暂停，件/秒", "hub: delivered, sealing paused /s"], |it| {
+        it.sealing.paused.0
+    }),
+    (["枢纽：送达并全部封存，件/秒", "hub: delivered and all sealed /s"], |it| {
+        it.sealing.sealed.0
     }),
     (["处理器时间，批量受理一条，微秒", "processor time, accepted in batches, us"], |it| {
         it.accepted_batches.cpu_micros.unwrap_or(f64::NAN)

@@ -17,11 +17,13 @@ use super::{
     message::{FanOut, MESSAGE_BYTES, Series},
     process::Meter,
     rows::{self, OneRow, Written},
+    sealing::{self, Sealing},
     sink::Sink,
 };
 use crate::{
     app::Hub,
     cli::{Call, language::Language},
+    config::settings::Settings,
     domain::delivery::Transport,
     task::Failure,
 };
@@ -101,6 +103,8 @@ impl Run<'_> {
         let (accepted_batches, accepted_singles) = self.accepted(fan_out, messages, singles).await?;
         self.say(["送达（逐条受理）", "delivered from singles"], &of);
         let delivered_singles = self.delivered(fan_out, singles, Manner::Singly(SINGLE_SENDERS)).await?;
+        self.say(["封存的代价", "what sealing costs"], &of);
+        let sealing = self.sealing(fan_out, messages).await?;
         Ok(Round {
             fan_out,
             written,
@@ -109,7 +113,44 @@ impl Run<'_> {
             accepted_singles,
             delivered_batches,
             delivered_singles,
+            sealing,
         })
+    }
+
+    /// The same load with sealing paused, and with all of it sealed by the end.
+    async fn sealing(&self, fan_out: FanOut, messages: usize) -> Result<Sealing, Failure> {
+        let paused = sealing::paused(&self.bed.settings);
+        let (hub, took) = self.through(&paused, fan_out, messages).await?;
+        let paused = Rate::of(messages * fan_out.deliveries(), took);
+        hub.stop().await?;
+        let (hub, took) = self.through(&self.bed.settings, fan_out, messages).await?;
+        let rest = sealing::rest(&hub).await?;
+        let sealed = Rate::of(messages * fan_out.deliveries(), took + rest);
+        hub.stop().await?;
+        Ok(Sealing { paused, sealed })
+    }
+
+    /// Hands in and delivers at once; the hub when all is settled, and the time to the last arrival.
+    async fn through(
+        &self,
+        settings: &Settings,
+        fan_out: FanOut,
+        messages: usize,
+    ) -> Result<(Hub, Duration), Failure> {
+        self.bed.clear()?;
+        self.sink.welcome();
+        let (mut hub, loader) = self.bed.start_set(settings, "sealing").await?;
+        let deliveries = messages * fan_out.deliveries();
+        let begun = tokio::time::Instant::now();
+        let work = async {
+            let manner = Manner::InBatches(BATCH_SENDERS);
+            loader.send(Series::new(fan_out, 'E'), 0, messages, manner).await?;
+            self.sink.taken(deliveries).await;
+            Ok(begun.elapsed())
+        };
+        let took = watched(&mut hub, work).await?;
+        tokio::time::timeout(LIMIT, settled(&hub, Transport::Delivered, deliveries)).await??;
+        Ok((hub, took))
     }
 
     /// Hands in and delivers at once, from the first request to the last arrival.

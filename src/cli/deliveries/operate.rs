@@ -12,6 +12,7 @@ use crate::{
         output::{rows, text},
         parse,
         reach::Hub,
+        who::Who,
         words::Words,
     },
     domain::id::DeliveryId,
@@ -26,6 +27,8 @@ pub(super) struct One {
     /// Why; kept in the trail
     #[arg(long, value_parser = parse::not_blank)]
     reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 /// An operation that somebody answers for.
@@ -37,6 +40,8 @@ pub(super) struct Answered {
     /// Why; needed, and kept in the trail
     #[arg(long, value_parser = parse::not_blank)]
     reason: String,
+    #[command(flatten)]
+    who: Who,
     /// Say what would happen, do nothing
     #[arg(long)]
     dry_run: bool,
@@ -54,6 +59,8 @@ pub(super) struct Offline {
     /// Why; kept in the trail
     #[arg(long, value_parser = parse::not_blank)]
     reason: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// Say what would happen, do nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,19 +69,24 @@ pub(super) struct Offline {
 /// What is asked of the hub.
 pub(super) struct Asked {
     delivery: DeliveryId,
+    who: Who,
     body: Value,
 }
 
 impl From<One> for Asked {
     fn from(one: One) -> Self {
-        Self { delivery: one.delivery, body: json!({ "reason": one.reason.unwrap_or_default() }) }
+        Self {
+            delivery: one.delivery,
+            who: one.who,
+            body: json!({ "reason": one.reason.unwrap_or_default() }),
+        }
     }
 }
 
 impl From<Answered> for Asked {
     fn from(answered: Answered) -> Self {
         let body = json!({ "reason": answered.reason, "dry_run": answered.dry_run });
-        Self { delivery: answered.delivery, body }
+        Self { delivery: answered.delivery, who: answered.who, body }
     }
 }
 
@@ -83,13 +95,13 @@ impl From<Offline> for Asked {
         let body = json!({
             "reason": offline.reason.unwrap_or_default(), "document": offline.document, "dry_run": offline.dry_run,
         });
-        Self { delivery: offline.delivery, body }
+        Self { delivery: offline.delivery, who: offline.who, body }
     }
 }
 
 pub(super) async fn run(mut call: Call<'_>, operation: &str, asked: Asked) -> Result<(), Error> {
     let path = format!("/v1/deliveries/{}/{operation}", asked.delivery);
-    let hub = Hub::to_operate(&call).await?;
+    let hub = Hub::to_operate(&call, &asked.who).await?;
     let done = hub.ask(Method::POST, &path, Some(asked.body)).await;
     hub.close().await?;
     let done = done?;

@@ -64,6 +64,7 @@ impl House {
             time: Time::Given,
             metrics: app::telemetry::record()?,
             environment: environment.clone(),
+            by: By::new("liandong demo", "the demo's own registry"),
         };
         let hub = Hub::start(&room.settings, outside).await?;
         serve::admit_local_commands(&hub).await?;
@@ -130,7 +131,7 @@ impl House {
     pub(super) async fn token(&mut self, endpoint: &EndpointId) -> Result<String, Error> {
         match self {
             Self::Embedded(one) => {
-                let by = By { operator: "liandong demo".to_owned(), reason: "party of the demo".to_owned() };
+                let by = By::new("liandong demo", "party of the demo");
                 let scope = Scope::Endpoint(endpoint.clone());
                 let token = one.hub.office().add_token(endpoint.as_str(), scope, by).await;
                 token.map_err(|error| Error::Other(error.into()))

@@ -15,7 +15,7 @@ use super::clock::DayClock;
 use crate::{
     app::{Attachment, Time},
     cli::{Call, Error, serve, submit::failed, worker},
-    port::clock::Clock,
+    port::{clock::Clock, operations::By},
 };
 
 /// Standard input, as a file.
@@ -47,7 +47,9 @@ pub(super) async fn run(call: Call<'_>, part: Part, began_ms: i64) -> Result<(),
         .map_err(|error| failed(format!("--part is for the demo's own processes: {error}")))?;
     let clock: Arc<dyn Clock> = Arc::new(DayClock::since(began));
     match part {
-        Part::Hub => serve::run_until(call, clock, Time::Given, leash.let_go()).await,
+        Part::Hub => {
+            serve::run_until(call, clock, (Time::Given, By::new("liandong demo", "")), leash.let_go()).await
+        }
         Part::Worker => worker::run_until(call, clock, Attachment::Amqp, leash.let_go()).await,
     }
 }

@@ -12,6 +12,7 @@ struct Text {
 const DELIVERY: (&str, &str) = ("delivery", "推送编号，见 deliveries list");
 const REASON_OPTIONAL: (&str, &str) = ("reason", "原因，记入留痕");
 const REASON: (&str, &str) = ("reason", "原因，必填，记入留痕");
+const BY: (&str, &str) = ("by", "由谁操作（姓名），与本机账号一并记入留痕；多人共用账号时请写明");
 const DRY_RUN: (&str, &str) = ("dry_run", "试运行：只说会怎样，不作任何改动");
 
 const TEXTS: &[Text] = &[
@@ -40,7 +41,11 @@ const TEXTS: &[Text] = &[
             ("began", "演示之日开始的时刻，毫秒"),
         ],
     },
-    Text { path: "serve", about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C", arguments: &[] },
+    Text {
+        path: "serve",
+        about: "运行枢纽，直到收到 SIGTERM 或按 Ctrl-C",
+        arguments: &[BY, ("reason", "注册表或规则有变更的原因，变更时记入留痕")],
+    },
     Text {
         path: "worker",
         about: "在枢纽之外运行适配器，直到收到 SIGTERM 或按 Ctrl-C",
@@ -92,28 +97,28 @@ const TEXTS: &[Text] = &[
     Text {
         path: "deliveries retry",
         about: "立即重试；次数与时限重新起算",
-        arguments: &[DELIVERY, REASON_OPTIONAL],
+        arguments: &[DELIVERY, REASON_OPTIONAL, BY],
     },
     Text {
         path: "deliveries park",
         about: "挂起，转待人工处理；同一序列中其后的随之等待",
-        arguments: &[DELIVERY, REASON, DRY_RUN],
+        arguments: &[DELIVERY, REASON, BY, DRY_RUN],
     },
     Text {
         path: "deliveries skip",
         about: "跳过一条待人工处理的推送，其后的继续送出",
-        arguments: &[DELIVERY, REASON, DRY_RUN],
+        arguments: &[DELIVERY, REASON, BY, DRY_RUN],
     },
-    Text { path: "deliveries withdraw", about: "取消推送", arguments: &[DELIVERY, REASON, DRY_RUN] },
+    Text { path: "deliveries withdraw", about: "取消推送", arguments: &[DELIVERY, REASON, BY, DRY_RUN] },
     Text {
         path: "deliveries offline",
         about: "登记线下送达",
-        arguments: &[DELIVERY, ("document", "送达回证文号"), REASON_OPTIONAL, DRY_RUN],
+        arguments: &[DELIVERY, ("document", "送达回证文号"), REASON_OPTIONAL, BY, DRY_RUN],
     },
     Text {
         path: "deliveries confirm",
         about: "确认转报：放行一条待转报的推送",
-        arguments: &[DELIVERY, REASON_OPTIONAL],
+        arguments: &[DELIVERY, REASON_OPTIONAL, BY],
     },
     Text { path: "adapter", about: "检查、测试适配器", arguments: &[] },
     Text {
@@ -140,11 +145,15 @@ const TEXTS: &[Text] = &[
             ("name", "令牌名称，便于辨认"),
             ("endpoint", "代表哪个接入系统；不给则为运维人员所用"),
             ("worker", "供哪个适配进程接入，名称同 bus.workers"),
+            REASON_OPTIONAL,
+            BY,
         ],
     },
     Text { path: "token list", about: "列出令牌，不含令牌本身", arguments: &[] },
     Text {
-        path: "token revoke", about: "吊销令牌，立即生效", arguments: &[("name", "令牌名称")]
+        path: "token revoke",
+        about: "吊销令牌，立即生效",
+        arguments: &[("name", "令牌名称"), REASON_OPTIONAL, BY],
     },
     Text { path: "key", about: "签名密钥及其更换", arguments: &[] },
     Text {
@@ -161,6 +170,7 @@ const TEXTS: &[Text] = &[
         arguments: &[
             ("apply", "执行：告知期过后由下一个密钥签名"),
             ("reason", "原因，记入留痕并由新旧密钥共同签名"),
+            BY,
         ],
     },
     Text { path: "seal", about: "核验封存", arguments: &[] },
@@ -196,6 +206,20 @@ const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        path: "seal prove",
+        about: "证明现有留痕是另行保管的检查点的延续：其间没有改动、删除",
+        arguments: &[
+            ("old", "较早的检查点"),
+            ("new", "较晚的检查点；不给则取存储中最新的"),
+            ("to", "证明写入的文件；不给则输出"),
+        ],
+    },
+    Text {
+        path: "seal verify-proof",
+        about: "核验这样的证明，无须存储",
+        arguments: &[("proof", "证明文件"), ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥")],
+    },
+    Text {
         path: "retention", about: "归档超过在线保存期限的内容，核验归档", arguments: &[]
     },
     Text {
@@ -205,6 +229,19 @@ const TEXTS: &[Text] = &[
             ("apply", "确实执行：先写归档，再移出"),
             ("to", "归档所在目录，其下每月一个；应在另外的、有备份的存储上"),
             REASON,
+            BY,
+        ],
+    },
+    Text {
+        path: "retention erase",
+        about: "法定期限届满后清除消息内容（在线与归档）；不加 --apply 只是查看",
+        arguments: &[
+            ("before", "此日（北京时间）之前接收的，最晚为六个月前"),
+            ("message", "指定的消息，不论多久；可给多次"),
+            ("archives", "归档所在目录：此日之前结束的月份一并清除"),
+            ("apply", "确实清除，不可恢复"),
+            ("reason", "原因：届满的期限或何人要求，记入留痕"),
+            BY,
         ],
     },
     Text {
@@ -214,6 +251,21 @@ const TEXTS: &[Text] = &[
             ("folder", "各月归档所在目录"),
             ("key", "可信公钥的 PEM 文件；不给则用本枢纽的公钥"),
             ("anchor", "另行保管的检查点，归档中必须包含；可给多次"),
+        ],
+    },
+    Text {
+        path: "reconcile",
+        about: "对账：某日各机构之间的件数与摘要，与对方清单比对，重新推送所缺",
+        arguments: &[
+            ("day", "日期（北京时间）"),
+            ("pair", "从谁到谁，写作 发送机构:接收机构；不给则全部"),
+            ("lines", "每件一行的 CSV，而非合计"),
+            ("to", "CSV 写入的文件；不给则输出"),
+            ("bom", "CSV 以 BOM 开头，便于电子表格软件识别 UTF-8"),
+            ("compare", "对方清单（CSV，须有 delivery 列）：列出对方缺少、本方缺少、不一致的"),
+            ("apply", "重新推送对方缺少且本方尚未了结的，编号不变"),
+            REASON_OPTIONAL,
+            BY,
         ],
     },
     Text {
@@ -238,6 +290,8 @@ const TEXTS: &[Text] = &[
 pub(super) const VALUES: &[(&str, &str)] = &[
     ("FILE", "文件"),
     ("FOLDER", "目录"),
+    ("DAY", "日期"),
+    ("PAIR", "机构:机构"),
     ("LANGUAGE", "语言"),
     ("TIME", "时间"),
     ("ID", "编号"),

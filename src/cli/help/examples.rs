@@ -39,6 +39,11 @@ const ALL: &[(&str, &[Example])] = &[
             example("liandong serve", "按默认配置运行", "run with the defaults"),
             example("liandong serve --config hub.toml", "按指定的配置运行", "run with a configuration"),
             example(
+                "liandong serve --by 张三 --reason 新增监管事项",
+                "按变更后的注册表、规则运行，由谁、为何记入留痕",
+                "with a changed registry: who and why, kept in the trail",
+            ),
+            example(
                 "LIANDONG__HTTP__LISTEN=0.0.0.0:8080 liandong serve",
                 "只改一项配置",
                 "run with one key changed",
@@ -242,6 +247,25 @@ const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "seal prove",
+        &[
+            example(
+                "liandong seal prove 20260305T013000Z-1234.txt --to proof.json",
+                "自另行保管的检查点以来没有改动",
+                "nothing was changed since a checkpoint kept elsewhere",
+            ),
+            example("liandong seal prove old.txt new.txt", "两个检查点之间", "between two checkpoints"),
+        ],
+    ),
+    (
+        "seal verify-proof",
+        &[example(
+            "liandong seal verify-proof proof.json --key hub.pem",
+            "只凭证明与公钥核验",
+            "with nothing but the proof and the key",
+        )],
+    ),
+    (
         "evidence export",
         &[
             example(
@@ -280,8 +304,38 @@ const ALL: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "retention erase",
+        &[
+            example(
+                "liandong retention erase --before 2021-01-01 --archives /archive/liandong",
+                "将清除哪些，不作改动",
+                "what would be erased",
+            ),
+            example(
+                "liandong retention erase --before 2021-01-01 --apply --reason 保存期满五年 --by 张三",
+                "清除，由谁、为何记入留痕",
+                "erase it: who and why, kept in the trail",
+            ),
+        ],
+    ),
+    (
         "retention verify",
         &[example("liandong retention verify /archive/liandong", "核验全部归档", "verify every archive")],
+    ),
+    (
+        "reconcile",
+        &[
+            example(
+                "liandong reconcile --day 2026-03-05 --to day.csv --bom",
+                "当日各机构之间的件数与摘要",
+                "counts and digests of the day",
+            ),
+            example(
+                "liandong reconcile --day 2026-03-05 --pair 610902-xzspj:610902-scjgj --compare theirs.csv",
+                "与对方清单比对",
+                "compare with the list of a counterpart",
+            ),
+        ],
     ),
     (
         "bench",

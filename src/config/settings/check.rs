@@ -73,6 +73,7 @@ impl Check {
                 pause_ms: self.number(&raw.breaker.pause_ms, 10..=DAY_MS),
             },
             seal: self.seal(&raw.seal),
+            anchor: self.anchor(&raw.anchor),
             watch: Watch { every_ms: self.number(&raw.watch.every_ms, 10..=HOUR_MS.cast_signed()) },
             retention: Retention { online_months: self.number(&raw.retention.online_months, MONTHS) },
             moment: self.moment(&raw.moment),
@@ -206,6 +207,7 @@ impl Check {
         }
         Seal {
             every_ms: self.number(&raw.every_ms, 10..=HOUR_MS.cast_signed()),
+            backlog_entries: self.number(&raw.backlog_entries, 1..=1_000_000_000),
             entries: self.number(&raw.entries, 1..=1_000_000),
             origin: origin.as_str().into(),
         }

@@ -5,6 +5,7 @@
 //! value, or names all that is wrong, each with file, line and key. Whether paths exist and addresses are
 //! free is found by those who open them.
 
+mod anchor;
 mod bus;
 mod check;
 mod layers;
@@ -21,6 +22,7 @@ use std::{
 
 use super::{environment::Environment, fault::Faults, secret::SecretRef};
 use crate::domain::{delivery, retry};
+pub use anchor::Anchor;
 pub use bus::{Accounts, Bus, Carrier};
 use layers::{Layers, Source};
 pub use worker::Worker;
@@ -67,6 +69,8 @@ pub struct Settings {
     pub breaker: Breaker,
     /// Sealing the trail.
     pub seal: Seal,
+    /// Sending checkpoints outside.
+    pub anchor: Anchor,
     /// Watching deadlines.
     pub watch: Watch,
     /// How long things stay.
@@ -237,6 +241,8 @@ pub struct Breaker {
 pub struct Seal {
     /// How often.
     pub every_ms: u64,
+    /// Unsealed entries that are not waited with.
+    pub backlog_entries: u64,
     /// Entries in one step.
     pub entries: usize,
     /// Name of the log.

@@ -84,7 +84,8 @@ sections! {
     Dispatch { window_default: i64, lease_margin_ms: i64, idle_scan_ms: i64, claim_limit: i64 }
     Retry { min_ms: i64, first_ms: i64, factor: i64, max_ms: i64, max_attempts: i64, max_age_hours: i64 }
     Breaker { failures: i64, pause_ms: i64 }
-    Seal { every_ms: i64, entries: i64, origin: String }
+    Seal { every_ms: i64, backlog_entries: i64, entries: i64, origin: String }
+    Anchor { folder: String, url: String, token: String, authority: String, every_ms: i64, timeout_ms: i64 }
     Watch { every_ms: i64 }
     Retention { online_months: i64 }
     Moment { operative: String, basis: String }
@@ -119,6 +120,7 @@ pub(super) struct Raw {
     pub(super) retry: Retry,
     pub(super) breaker: Breaker,
     pub(super) seal: Seal,
+    pub(super) anchor: Anchor,
     pub(super) watch: Watch,
     pub(super) retention: Retention,
     pub(super) moment: Moment,

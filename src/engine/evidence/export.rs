@@ -160,7 +160,7 @@ impl Exporter {
         let mut bases = Bases::new();
         for line in found.lines.iter().filter(|line| line.accepts().is_some()) {
             let Some(id) = line.accepts() else { continue };
-            let row = self.store.message(id).await?;
+            let row = self.store.message(id).await?.filter(|row| !row.is_erased());
             if let Some(row) = &row {
                 bases.extend(statements::bases_of(id, &json(&row.decision)));
             }
@@ -319,7 +319,7 @@ impl Exporter {
     async fn is_erased(&self, row: &TrailRow) -> Result<bool, Error> {
         let id = json(&row.body)["message"].as_str().and_then(|id| id.parse().ok());
         Ok(match id {
-            Some(id) => self.store.message(id).await?.is_none(),
+            Some(id) => self.store.message(id).await?.is_none_or(|row| row.is_erased()),
             None => false,
         })
     }

@@ -3,9 +3,10 @@
 //!
 //! Promises: a month goes whole, after all months before it, and only when every delivery in it is final, nothing in it
 //! is owed and all its entries are sealed; it is written, made durable and held against its checkpoint before anything
-//! is removed; who did it and why is in the trail. Cut off at any moment it is taken up where it stood. Leaves the
-//! erasure of personal payloads from archives to whoever keeps those.
+//! is removed; who did it and why is in the trail. Cut off at any moment it is taken up where it stood. What
+//! messages said is erased after its legal term, online and in archives.
 
+mod erase;
 mod month;
 mod verify;
 mod write;
@@ -15,12 +16,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+pub use erase::{Mode, Selection, Tally, archived, erase, erase_archived};
 pub use month::Month;
 pub use verify::{Findings, verify};
 
 use super::trail::{self, About};
 use crate::{
-    domain::personal,
     evidence::{archive, checkpoint::Origin, tree},
     port::{
         operations::By,
@@ -140,12 +141,12 @@ pub async fn sweep(store: &dyn Store) -> Result<(), store::Error> {
 }
 
 fn said(month: Month, written: &write::Written, stock: Stock, by: &By) -> Value {
-    json!({
+    let data = json!({
         "month": month.to_string(), "until": written.archived.until, "size": written.archived.size,
         "manifest": crate::evidence::digest::Digest::from_bytes(written.archived.manifest.0),
-        "messages": stock.messages, "entries": stock.entries, "operator": by.operator,
-        "reason": personal::without_numbers(&by.reason),
-    })
+        "messages": stock.messages, "entries": stock.entries,
+    });
+    trail::answered(data, by)
 }
 
 fn exists(path: &Path) -> Result<bool, archive::Error> {

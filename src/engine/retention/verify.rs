@@ -37,6 +37,8 @@ pub struct Findings {
     pub report: Report,
     /// Messages that are what their entries commit to.
     pub messages: u64,
+    /// Messages that were erased before they were archived; the trail says by whom.
+    pub erased_messages: u64,
     /// Whether the file of personal contents is gone, as it may be after its legal term.
     pub erased: bool,
     /// What is wrong, in words.
@@ -95,12 +97,14 @@ fn one(
     let mut accepted = HashMap::new();
     let report = sealed(place, manifest, trust, &mut accepted, &mut wrong)?;
     let erased = !exists(&place.join(MESSAGES))?;
-    let messages = if erased { 0 } else { committed(place, manifest, &accepted, &mut wrong)? };
+    let (messages, erased_messages) =
+        if erased { (0, 0) } else { committed(place, manifest, &accepted, &mut wrong)? };
     let deliveries = read_part(place, DELIVERIES, |_| Ok(()))?;
     if !manifest.parts.contains(&deliveries) {
         wrong.push(format!("{DELIVERIES} is not the file that the manifest names"));
     }
-    Ok(Findings { month: manifest.month.clone(), manifest: digest, report, messages, erased, wrong })
+    let month = manifest.month.clone();
+    Ok(Findings { month, manifest: digest, report, messages, erased_messages, erased, wrong })
 }
 
 #[derive(Deserialize)]
@@ -182,17 +186,18 @@ fn frontier(text: &str) -> Option<Frontier> {
     Frontier::from_bytes(&hex::decode(text).ok()?).ok()
 }
 
-/// The messages against what the entries of their acceptance commit to; how many there are.
+/// The messages against what the entries of their acceptance commit to; how many there are, and how many erased ones.
 fn committed(
     place: &Path,
     manifest: &Manifest,
     accepted: &HashMap<MessageId, Value>,
     wrong: &mut Vec<String>,
-) -> Result<u64, archive::Error> {
-    let mut good = 0;
+) -> Result<(u64, u64), archive::Error> {
+    let (mut good, mut erased) = (0, 0);
     let part = read_part(place, MESSAGES, |value| {
         let row = read::<Kept>(value)?.row()?;
         match accepted.get(&row.id).map(|data| audit::message(&row, data)) {
+            Some(None) if row.is_erased() => erased += 1,
             Some(None) => good += 1,
             Some(Some(what)) => wrong.push(format!("message {}: {what}", row.id)),
             None => wrong.push(format!("message {}: no entry speaks of its acceptance", row.id)),
@@ -202,7 +207,7 @@ fn committed(
     if !manifest.parts.contains(&part) {
         wrong.push(format!("{MESSAGES} is not the file that the manifest names"));
     }
-    Ok(good)
+    Ok((good, erased))
 }
 
 /// A message as the archive keeps it.

@@ -22,7 +22,7 @@ pub struct SealCheck {
     keys: PublicKeys,
     frontier: Frontier,
     /// Anchors not reached yet.
-    anchors: BTreeSet<(u64, Hash)>,
+    anchors: BTreeSet<(u64, Hash, Mark)>,
     report: Report,
 }
 
@@ -43,10 +43,19 @@ impl SealCheck {
 
     /// Requires the store to contain what a checkpoint kept elsewhere says.
     pub fn anchor(&mut self, note: &str) {
+        self.expect(Mark::Anchor, note);
+    }
+
+    /// Requires the store to contain what the sealer continues from, so that nobody cuts the log behind its back.
+    pub fn latest(&mut self, note: &str) {
+        self.expect(Mark::Latest, note);
+    }
+
+    fn expect(&mut self, mark: Mark, note: &str) {
         self.step(|check| {
-            let anchor = check.trusted(Mark::Anchor, note)?;
-            check.not_passed(Mark::Anchor, anchor.size())?;
-            check.anchors.insert((anchor.size(), anchor.root()));
+            let anchor = check.trusted(mark, note)?;
+            check.not_passed(mark, anchor.size())?;
+            check.anchors.insert((anchor.size(), anchor.root(), mark));
             check.meet_anchors()
         });
     }
@@ -63,6 +72,7 @@ impl SealCheck {
             }
             check.frontier.append(leaf_hash(bytes));
             check.report.entries += 1;
+            check.report.bytes += bytes.len() as u64;
             check.meet_anchors()
         });
     }
@@ -87,6 +97,11 @@ impl SealCheck {
         });
     }
 
+    /// Takes an entry that no checkpoint covers though the store has no further one: sealing writes both at once.
+    pub fn uncovered(&mut self, position: u64) {
+        self.step(|check| Err(Mismatch::Uncovered { size: check.report.sealed, found: position }));
+    }
+
     /// Whether a mismatch was found; the caller may then stop feeding.
     pub fn is_broken(&self) -> bool {
         self.report.mismatch.is_some()
@@ -95,8 +110,8 @@ impl SealCheck {
     /// Ends the check. `unsealed` says how many entries have no position yet.
     pub fn finish(mut self, unsealed: u64) -> Report {
         self.step(|check| match check.anchors.first() {
-            Some(&(size, _)) => {
-                Err(Mismatch::EntriesMissing { mark: Mark::Anchor, size, found: check.frontier.size() })
+            Some(&(size, _, mark)) => {
+                Err(Mismatch::EntriesMissing { mark, size, found: check.frontier.size() })
             }
             None => Ok(()),
         });
@@ -133,11 +148,11 @@ impl SealCheck {
     }
 
     fn meet_anchors(&mut self) -> Result<(), Mismatch> {
-        while let Some(&(size, root)) = self.anchors.first().filter(|(size, _)| *size == self.frontier.size())
-        {
-            self.compare(Mark::Anchor, root)?;
-            self.anchors.remove(&(size, root));
-            self.report.anchors += 1;
+        let reached = self.frontier.size();
+        while let Some(&(size, root, mark)) = self.anchors.first().filter(|(size, ..)| *size == reached) {
+            self.compare(mark, root)?;
+            self.anchors.remove(&(size, root, mark));
+            self.report.anchors += u64::from(mark == Mark::Anchor);
         }
         Ok(())
     }

@@ -12,12 +12,14 @@ use crate::evidence::note;
 use crate::evidence::tree::Hash;
 
 /// Which signed root a finding speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     /// A checkpoint of the store, by its number.
     Checkpoint(u64),
     /// A checkpoint that was kept elsewhere.
     Anchor,
+    /// The checkpoint that the sealer continues from.
+    Latest,
 }
 
 impl fmt::Display for Mark {
@@ -25,6 +27,7 @@ impl fmt::Display for Mark {
         match self {
             Self::Checkpoint(number) => write!(f, "checkpoint {number}"),
             Self::Anchor => f.write_str("the anchor"),
+            Self::Latest => f.write_str("the checkpoint that the sealer continues from"),
         }
     }
 }
@@ -80,6 +83,16 @@ pub enum Mismatch {
         /// Entries it covers.
         size: u64,
         /// Entries already taken.
+        found: u64,
+    },
+    /// Entries that have a position, and no checkpoint that covers them.
+    #[error(
+        "size check: the entry at {found} was sealed, but the last checkpoint covers {size}; a checkpoint was removed"
+    )]
+    Uncovered {
+        /// Entries that the last checkpoint covers.
+        size: u64,
+        /// Position found.
         found: u64,
     },
     /// Entries other than those sealed.
@@ -153,6 +166,7 @@ impl Mark {
         match self {
             Self::Checkpoint(number) => format!("第 {number} 号检查点"),
             Self::Anchor => "留存的检查点".to_owned(),
+            Self::Latest => "封存进程所续的检查点".to_owned(),
         }
     }
 }
@@ -176,6 +190,9 @@ impl Mismatch {
             }
             Self::TooLate { mark, size, found } => {
                 format!("次序不对：{}覆盖 {size} 条，却排在第 {found} 条之后", mark.chinese())
+            }
+            Self::Uncovered { size, found } => {
+                format!("第 {found} 条已封存，而最后的检查点只覆盖 {size} 条，有检查点被删除")
             }
             Self::Root { mark, from, size, expected, computed } => {
                 let place = match size.saturating_sub(*from) {
@@ -219,6 +236,8 @@ fn changed(from: u64, size: u64) -> String {
 pub struct Report {
     /// Entries taken up to the end or the first mismatch.
     pub entries: u64,
+    /// Bytes of them.
+    pub bytes: u64,
     /// Checkpoints that held.
     pub checkpoints: u64,
     /// Anchors that held.
@@ -239,7 +258,7 @@ impl Report {
 
     /// The report for a screen.
     pub fn chinese(&self) -> String {
-        let Self { entries, checkpoints, anchors, sealed, unsealed, mismatch } = self;
+        let Self { entries, checkpoints, anchors, sealed, unsealed, mismatch, .. } = self;
         let checked =
             format!("已核验留痕 {entries} 条、检查点 {checkpoints} 个、留存的检查点 {anchors} 个：");
         match mismatch {
@@ -251,7 +270,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { entries, checkpoints, anchors, sealed, unsealed, mismatch } = self;
+        let Self { entries, checkpoints, anchors, sealed, unsealed, mismatch, .. } = self;
         write!(f, "{entries} entries, {checkpoints} checkpoints and {anchors} anchors checked: ")?;
         match mismatch {
             None => write!(f, "intact, sealed up to {sealed}, {unsealed} not sealed yet"),

@@ -3,6 +3,8 @@
 //! Promises at most 63 hashes in memory and on disk, one or two hashes of work an append on average, and the same root
 //! as the whole tree. Leaves to the sealer to check, after reading one back, that its root is the one last signed.
 
+use std::ops::Range;
+
 use super::{Error, Hash, MAX_SIZE, empty_root, node_hash};
 
 /// The roots of the perfect subtrees of a tree, largest and leftmost first.
@@ -39,6 +41,17 @@ impl Frontier {
     pub fn root(&self) -> Hash {
         let from_the_right = self.roots.iter().rev().copied();
         from_the_right.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(empty_root)
+    }
+
+    /// The perfect subtrees it is made of, leftmost first: which leaves each covers, and its root.
+    pub fn ranges(&self) -> impl Iterator<Item = (Range<u64>, Hash)> {
+        let mut start = 0;
+        let widths = (0..u64::BITS).rev().map(|bit| 1 << bit).filter(|width| self.size & width != 0);
+        widths.zip(&self.roots).map(move |(width, root): (u64, _)| {
+            let range = start..start + width;
+            start += width;
+            (range, *root)
+        })
     }
 
     /// The perfect subtrees, largest and leftmost first: how many leaves each has, and its root.
@@ -124,7 +137,7 @@ mod tests {
         #[test]
         fn proofs_for_a_log_in_a_database_need_only_their_ranges(size in 1..300_u64, a: u64, b: u64) {
             let leaves = numbered_leaves(size);
-            let root_of = |range: std::ops::Range<u64>| {
+            let root_of = |range: Range<u64>| {
                 leaves[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()]
                     .iter().copied().collect::<Frontier>().root()
             };

@@ -34,6 +34,9 @@ pub trait Access {
         now: Timestamp,
     ) -> Result<u64, Error>;
 
+    /// The content of a version that was published; none where there is no such version.
+    async fn snapshot(&self, table: &'static str, version: u64) -> Result<Option<Vec<u8>>, Error>;
+
     /// A setting of the data directory (key ids, salts), kept once: the first value stays.
     async fn keep_setting(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error>;
 

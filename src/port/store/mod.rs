@@ -6,6 +6,7 @@
 
 mod accept;
 mod access;
+mod audit;
 mod deliveries;
 mod keys;
 mod obligations;
@@ -18,6 +19,7 @@ use std::{fmt, sync::Arc};
 
 pub use accept::{Accept, Acceptance, Effect, NewDelivery, NewObligation, NewState, Verdict};
 pub use access::{Access, Grant, NewToken, Scope, Token};
+pub use audit::{Asked, Audit, Exchanged, Rows};
 pub use deliveries::{
     Claim, Counts, Deliveries, ExpiredLease, NotConfirmable, NotPossible, Operated, Operation, Settled,
     Settlement, Waiting, Want,
@@ -41,6 +43,7 @@ pub trait Store:
     + Trail
     + Obligations
     + Query
+    + Audit
     + Access
     + Keys
     + Retention
@@ -57,6 +60,7 @@ impl<T> Store for T where
         + Trail
         + Obligations
         + Query
+        + Audit
         + Access
         + Keys
         + Retention

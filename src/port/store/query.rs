@@ -129,6 +129,13 @@ pub struct MessageRow {
     pub receipt: Bytes,
 }
 
+impl MessageRow {
+    /// Whether what it said was erased. No message is received without a byte.
+    pub fn is_erased(&self) -> bool {
+        self.received.is_empty()
+    }
+}
+
 /// Which deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {

@@ -37,6 +37,11 @@ pub trait Retention {
     /// written, when something from before it is unfinished or it is not later than what was recorded before.
     async fn retire(&self, archived: Archived, entry: NewEntry) -> Result<bool, Error>;
 
+    /// Erases what these messages said, with their salt, each with the entry that says so; how many. Those with a
+    /// delivery that is not final or an open obligation, and those erased or removed before, are left alone, and their
+    /// entries are not written.
+    async fn erase(&self, messages: Vec<(MessageId, NewEntry)>) -> Result<u64, Error>;
+
     /// Removes up to about `limit` rows of what is archived; how many, 0 when nothing is left.
     async fn sweep(&self, limit: usize) -> Result<u64, Error>;
 }

@@ -12,7 +12,10 @@ use super::{
     session::Session,
     value::{Columns as _, Time},
 };
-use crate::port::store::{Access, Error, Grant, NewEntry, NewToken, Scope, Sha256Digest, Token};
+use crate::{
+    port::store::{Access, Error, Grant, NewEntry, NewToken, Scope, Sha256Digest, Token},
+    store::fault::number,
+};
 
 #[async_trait]
 impl Access for PostgresStore {
@@ -40,6 +43,10 @@ impl Access for PostgresStore {
         now: Timestamp,
     ) -> Result<u64, Error> {
         self.runner.write(Publish { table, digest, content, now }).await
+    }
+
+    async fn snapshot(&self, table: &'static str, version: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.runner.read(Snapshot { table, version }).await
     }
 
     async fn keep_setting(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error> {
@@ -184,6 +191,23 @@ impl Job for Publish {
             }
         };
         row.number("version")
+    }
+}
+
+struct Snapshot {
+    table: &'static str,
+    version: u64,
+}
+
+#[async_trait]
+impl Job for Snapshot {
+    type Output = Option<Vec<u8>>;
+
+    async fn run(&self, session: &Session<'_>) -> Result<Self::Output, Failure> {
+        let sql = "SELECT content FROM snapshot WHERE subject = $1 AND version = $2";
+        let version: i64 = number(self.version)?;
+        let row = session.row_if(sql, &[&self.table, &version]).await?;
+        row.map(|row| row.value("content")).transpose()
     }
 }
 

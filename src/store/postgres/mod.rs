@@ -9,6 +9,7 @@
 
 mod accept;
 mod access;
+mod audit;
 mod batch;
 mod book;
 mod claim;

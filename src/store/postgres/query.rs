@@ -225,7 +225,7 @@ pub(super) fn standing(row: &Row, message: MessageId) -> Result<StandingRow, Fai
     })
 }
 
-fn message(row: &Row) -> Result<MessageRow, Failure> {
+pub(super) fn message(row: &Row) -> Result<MessageRow, Failure> {
     let salt = row.value::<&[u8]>("salt")?;
     Ok(MessageRow {
         id: MessageId(row.id("id")?),
@@ -242,7 +242,7 @@ fn message(row: &Row) -> Result<MessageRow, Failure> {
     })
 }
 
-fn attempt(row: &Row) -> Result<AttemptRow, Failure> {
+pub(super) fn attempt(row: &Row) -> Result<AttemptRow, Failure> {
     let status: Option<i32> = row.value("status")?;
     Ok(AttemptRow {
         attempt: row.number("attempt")?,

@@ -1,6 +1,8 @@
 //! Retention: months that are archived go by dropping their partitions; what lies in a default partition goes row by
 //! row. A partition is dropped only in a transaction of its own, so that hubs wait for one at a time.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use jiff::{Timestamp, tz::Offset};
 use uuid::Uuid;
@@ -52,6 +54,10 @@ impl Retention for PostgresStore {
 
     async fn retire(&self, archived: Archived, entry: NewEntry) -> Result<bool, Error> {
         self.runner.write(Retire { archived, entry }).await
+    }
+
+    async fn erase(&self, messages: Vec<(MessageId, NewEntry)>) -> Result<u64, Error> {
+        self.runner.write(Erase { messages }).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<u64, Error> {
@@ -164,6 +170,24 @@ impl Job for Retire {
         }
         insert::entries(session, &[&self.entry]).await?;
         Ok(true)
+    }
+}
+
+struct Erase {
+    messages: Vec<(MessageId, NewEntry)>,
+}
+
+#[async_trait]
+impl Job for Erase {
+    type Output = u64;
+
+    async fn run(&self, session: &Session<'_>) -> Result<u64, Failure> {
+        let ids: Vec<Uuid> = self.messages.iter().map(|(id, _)| id.0).collect();
+        let rows = session.rows(include_str!("sql/message_erase.sql"), &[&ids]).await?;
+        let erased = rows.iter().map(|row| row.value::<Uuid>("id")).collect::<Result<HashSet<_>, _>>()?;
+        let entries = self.messages.iter().filter(|(id, _)| erased.contains(&id.0));
+        insert::entries(session, &entries.map(|(_, entry)| entry).collect::<Vec<_>>()).await?;
+        Ok(erased.len() as u64)
     }
 }
 

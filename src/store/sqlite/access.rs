@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
-    SqliteStore, insert,
+    SqliteStore,
+    error::number,
+    insert,
     value::{Columns as _, Time},
 };
 use crate::port::store::{Access, Error, Grant, NewEntry, NewToken, Scope, Sha256Digest, Token};
@@ -87,6 +89,17 @@ impl Access for SqliteStore {
         now: Timestamp,
     ) -> Result<u64, Error> {
         self.writer.write(1, move |connection, _| publish(connection, table, digest, &content, now)).await
+    }
+
+    async fn snapshot(&self, table: &'static str, version: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.readers
+            .read(move |connection| {
+                Ok(connection
+                    .prepare_cached("SELECT content FROM snapshot WHERE subject = ?1 AND version = ?2")?
+                    .query_row(params![table, number::<_, i64>(version)?], |row| row.get(0))
+                    .optional()?)
+            })
+            .await
     }
 
     async fn keep_setting(&self, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Error> {

@@ -182,7 +182,7 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<MessageKey> {
     })
 }
 
-fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let bytes = |column| row.get::<_, Vec<u8>>(column).map(bytes::Bytes::from);
     Ok(MessageRow {
         id: MessageId(row.id("id")?),
@@ -199,7 +199,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     })
 }
 
-fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
     Ok(AttemptRow {
         attempt: row.get("attempt")?,
         outcome: row.get("outcome")?,

@@ -100,6 +100,24 @@ impl Retention for SqliteStore {
             .await
     }
 
+    async fn erase(&self, messages: Vec<(MessageId, NewEntry)>) -> Result<u64, Error> {
+        self.writer
+            .write(messages.len(), move |connection, _| {
+                // What was in the pages is overwritten, not only given up.
+                connection.pragma_update(None, "secure_delete", true)?;
+                let mut erased = 0;
+                for (id, entry) in &messages {
+                    let sql = include_str!("sql/message_erase.sql");
+                    if connection.prepare_cached(sql)?.execute([Id(id.0)])? > 0 {
+                        insert::entries(connection, [entry])?;
+                        erased += 1;
+                    }
+                }
+                Ok(erased)
+            })
+            .await
+    }
+
     async fn sweep(&self, limit: usize) -> Result<u64, Error> {
         self.writer
             .write(limit, move |connection, _| {

@@ -78,14 +78,19 @@ impl Hub {
 
     /// Starts it and waits until it says that it runs.
     pub(crate) fn start(&mut self) {
-        self.launch(Stdio::inherit());
+        self.launch(&[], Stdio::inherit());
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(&mut self, arguments: &[&str]) {
+        self.launch(arguments, Stdio::inherit());
     }
 
     /// Starts it with its log going into a file, see [`Hub::log`].
     pub(crate) fn start_logged(&mut self) {
         let file =
             fs::OpenOptions::new().create(true).append(true).open(self.home().join("hub.log")).unwrap();
-        self.launch(file.into());
+        self.launch(&[], file.into());
     }
 
     /// What it has logged so far.
@@ -93,8 +98,13 @@ impl Hub {
         fs::read_to_string(self.home().join("hub.log")).unwrap()
     }
 
-    fn launch(&mut self, log: Stdio) {
-        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    fn launch(&mut self, arguments: &[&str], log: Stdio) {
+        let mut child = self
+            .command(&[&["serve"], arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("http://"), "the hub did not start: {line:?}");

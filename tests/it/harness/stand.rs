@@ -65,7 +65,7 @@ impl Stand {
             endpoints: HashSet::new(),
             keys: Arc::new(Keyring::of(Arc::new(Ed25519::from_seed(&[7; 32])))),
         };
-        let by = By { operator: "test".to_owned(), reason: String::new() };
+        let by = By::new("test", "");
         let token = office.add_token(worker, Scope::Worker(worker.into()), by).await.unwrap();
         let grants = Arc::new(Grants::new(office::hash_token));
         grants.refresh(store.as_ref()).await.unwrap();

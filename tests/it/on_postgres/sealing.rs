@@ -24,6 +24,7 @@ async fn a_sealer_that_another_gets_ahead_of_has_nothing_to_complain_about() {
         keys: Arc::new(Keyring::of(Arc::new(Ed25519::generate().unwrap()))),
         origin: Origin::new("liandong/test").unwrap(),
         every: Duration::from_secs(1),
+        backlog: 100,
         entries: 10,
         anchor: None,
     };

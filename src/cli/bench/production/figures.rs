@@ -8,6 +8,7 @@ use crate::{
         figures::{DELIVERED_GOAL, Delivered, Goal, Rate, Spread, Steady, rounded},
         message::FanOut,
         rows::Written,
+        sealing::{SEALING_GOAL, Sealing},
     },
     config::settings::Carrier,
 };
@@ -37,6 +38,7 @@ pub(super) struct Round {
     pub(super) over_http: Option<Delivered>,
     /// Handed in over gRPC, with the workers inside the hub.
     pub(super) streamed: Streamed,
+    pub(super) sealing: Sealing,
 }
 
 impl Round {
@@ -85,7 +87,7 @@ impl Round {
             "rows_per_second": rounded(self.rows().0), "claims_per_second": rounded(claims.0),
             "settles_per_second": rounded(settles.0), "broker": queue, "posts_per_second": rounded(self.posts.0),
             "delivered_limit_per_second": rounded(self.limit().0),
-            "streamed": self.streamed.json(self),
+            "streamed": self.streamed.json(self), "sealing": self.sealing.json(),
             "delivered": path(&self.delivered, self.limit()),
             "delivered_over_http": self.over_http.as_ref().map(|it| path(it, self.limit_over_http())),
         })
@@ -146,6 +148,12 @@ impl Figures {
             }));
         }
         goals.extend(FanOut::ALL.map(|fan_out| streamed::goal(self, fan_out)));
+        for fan_out in FanOut::ALL {
+            let names = ["送达（含封存）/ 封存暂停时", "delivered and sealed / sealing paused"];
+            goals.push(self.ratio(names, fan_out, SEALING_GOAL, |round| {
+                Some((round.sealing.sealed, round.sealing.paused))
+            }));
+        }
         for steady in &self.steady {
             let p99 = steady.latency.p99_ms;
             let ratio = p99 / LATENCY_GOAL_MS;

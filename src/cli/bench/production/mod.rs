@@ -14,7 +14,10 @@ mod report;
 mod rows;
 mod streamed;
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
 pub(super) use report::print;
 
@@ -30,9 +33,15 @@ use super::{
     message::{FanOut, Series},
     process::Meter,
     run::{GRACE, IN_FLIGHT, LIMIT, count, quiet, settled},
+    sealing::{self, Sealing},
     sink::Sink,
 };
-use crate::{cli::Call, config::settings::Carrier, domain::delivery::Transport, task::Failure};
+use crate::{
+    cli::Call,
+    config::settings::{Carrier, Settings},
+    domain::delivery::Transport,
+    task::Failure,
+};
 
 /// Measures the hub on PostgreSQL with this bus.
 pub(super) async fn measure(
@@ -106,15 +115,58 @@ impl Run<'_> {
         let took = post_straight(self.sink.address, Series::new(fan_out, 'P'), messages, IN_FLIGHT).await?;
         (self.say)(["gRPC 流送入", "streamed in over gRPC"], &of);
         let streamed = streamed::measure(&self.place, &self.sink, fan_out, messages).await?;
-        Ok(Round { fan_out, written, queue, posts: Rate::of(messages, took), delivered, over_http, streamed })
+        (self.say)(["封存的代价", "what sealing costs"], &of);
+        let sealing = self.sealing(fan_out, messages).await?;
+        let posts = Rate::of(messages, took);
+        Ok(Round { fan_out, written, queue, posts, delivered, over_http, streamed, sealing })
+    }
+
+    /// The same load with sealing paused, and with all of it sealed by the end.
+    async fn sealing(&self, fan_out: FanOut, messages: usize) -> Result<Sealing, Failure> {
+        let deliveries = messages * fan_out.deliveries();
+        let paused = sealing::paused(self.place.settings());
+        let (running, took) = self.through(&paused, fan_out, messages).await?;
+        let paused = Rate::of(deliveries, took);
+        self.end(running, deliveries).await?;
+        let (running, took) = self.through(self.place.settings(), fan_out, messages).await?;
+        let all = deliveries + FanOut::Four.deliveries();
+        tokio::time::timeout(LIMIT, settled(running.hub(), Transport::Delivered, all)).await??;
+        let rest = sealing::rest(running.hub()).await?;
+        running.stop().await?;
+        Ok(Sealing { paused, sealed: Rate::of(deliveries, took + rest) })
+    }
+
+    /// Hands in and delivers at once; what runs, and the time to the last arrival.
+    async fn through(
+        &self,
+        settings: &Settings,
+        fan_out: FanOut,
+        messages: usize,
+    ) -> Result<(Running, Duration), Failure> {
+        let intake = if self.place.broker().is_some() { Intake::Amqp } else { Intake::Http };
+        let mut running = self.start_set(settings, "sealing").await?;
+        let deliveries = messages * fan_out.deliveries();
+        let begun = tokio::time::Instant::now();
+        let took = running
+            .while_it_runs(async |senders| {
+                senders.send(intake, Series::new(fan_out, 'E'), messages).await?;
+                self.sink.taken(deliveries).await;
+                Ok(begun.elapsed())
+            })
+            .await?;
+        Ok((running, took))
     }
 
     /// Starts on nothing, and waits until a message has gone all the way to each system: a hub learns only after a
     /// while that a worker is there.
     async fn start(&self, name: &str) -> Result<Running, Failure> {
+        self.start_set(self.place.settings(), name).await
+    }
+
+    async fn start_set(&self, settings: &Settings, name: &str) -> Result<Running, Failure> {
         self.place.empty().await?;
         self.sink.welcome();
-        let mut running = self.place.start(name).await?;
+        let mut running = self.place.start(settings, name).await?;
         let first = Series::new(FanOut::Four, 'W');
         running
             .while_it_runs(async |senders| {

@@ -22,7 +22,7 @@ use crate::{
         secret::{Secret, SecretRef},
         settings::{Backend, Carrier, Settings},
     },
-    port::clock::SystemClock,
+    port::{clock::SystemClock, operations::By},
     task::Failure,
 };
 
@@ -159,8 +159,8 @@ impl Place {
     }
 
     /// Starts hub and worker.
-    pub(super) async fn start(&self, name: &str) -> Result<Running, Failure> {
-        let (hub, loader) = self.bed.start(name).await?;
+    pub(super) async fn start(&self, settings: &Settings, name: &str) -> Result<Running, Failure> {
+        let (hub, loader) = self.bed.start_set(settings, name).await?;
         let worker = match &self.worker {
             None => None,
             Some(settings) => {
@@ -169,6 +169,7 @@ impl Place {
                     time: Time::OfStore,
                     metrics: self.bed.metrics.clone(),
                     environment: self.bed.environment.clone(),
+                    by: By::new("liandong bench", "benchmark"),
                 };
                 Some(Attached::start(settings, outside, Attachment::Amqp).await?)
             }
@@ -181,6 +182,11 @@ impl Place {
             }
         };
         Ok(Running { hub, worker, senders: Senders { loader, publisher } })
+    }
+
+    /// The hub's settings.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.bed.settings
     }
 
     /// Starts a hub that takes streams in over gRPC and has its workers inside; the sender's token.

@@ -17,7 +17,7 @@ use crate::{
 /// One line of a table: what it is in both languages, and where its figure is found.
 type Line = ([&'static str; 2], fn(&Round) -> Option<f64>);
 
-const LINES: [Line; 15] = [
+const LINES: [Line; 17] = [
     (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| Some(it.rows().0)),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
         Some(it.settlements()[0].0)
@@ -51,6 +51,12 @@ const LINES: [Line; 15] = [
     }),
     (["枢纽（gRPC 流送入）：送达，件/秒", "hub, streamed in over gRPC: delivered /s"], |it| {
         Some(it.streamed.delivered.rate.0)
+    }),
+    (["枢纽：送达，封存暂停，件/秒", "hub: delivered, sealing paused /s"], |it| {
+        Some(it.sealing.paused.0)
+    }),
+    (["枢纽：送达并全部封存，件/秒", "hub: delivered and all sealed /s"], |it| {
+        Some(it.sealing.sealed.0)
     }),
     (
         ["处理器时间（不含数据库和总线），微秒", "processor time without database and broker, us"],

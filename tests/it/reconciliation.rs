@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use jiff::Timestamp;
+use liandong::port::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -17,14 +17,15 @@ use crate::{
 };
 
 fn today() -> String {
-    jiff::tz::offset(8).to_datetime(Timestamp::now()).date().to_string()
+    jiff::tz::offset(8).to_datetime(SystemClock.now()).date().to_string()
 }
 
 fn cells(csv: &str) -> Vec<Vec<String>> {
     csv.lines().map(|line| line.trim_end().split(',').map(str::to_owned).collect()).collect()
 }
 
-async fn two_sides_reconcile(place: Option<Postgres>) {
+/// A hub between a bureau, an enforcement and a regulator that refuses one of the messages.
+async fn opened(place: Option<&Postgres>) -> (Hub, Department) {
     let target = Department::anywhere().await;
     target.behave(|arrival| if arrival.text("key") == "K-2" { status(400) } else { Behaviour::Take });
     let regulator = receives(REGULATOR, REGULATOR, &target.address(), "");
@@ -33,11 +34,16 @@ async fn two_sides_reconcile(place: Option<Postgres>) {
         (ENFORCEMENT, sends(ENFORCEMENT, &[ENFORCEMENT])),
         (REGULATOR, regulator),
     ]);
-    if let Some(place) = &place {
+    if let Some(place) = place {
         hub.set("store.backend", "postgres");
         hub.variable("LIANDONG_POSTGRES_URL", &place.database().await.url());
     }
     hub.start();
+    (hub, target)
+}
+
+async fn two_sides_reconcile(place: Option<Postgres>) {
+    let (mut hub, target) = opened(place.as_ref()).await;
     let bureau = Sender::at(&hub, BUREAU);
     let mut deliveries = Vec::new();
     for key in ["K-0", "K-1", "K-2"] {

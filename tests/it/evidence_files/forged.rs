@@ -56,10 +56,10 @@ fn contents_changed() -> Vec<Change> {
             file["messages"][0]["opening"]["received"] = json!(received);
         }),
         change("openings", |file| {
-            replace(&mut file["messages"][0]["opening"]["content"], "汉滨示例", "汉滨另一")
+            replace(&mut file["messages"][0]["opening"]["content"], "汉滨示例", "汉滨另一");
         }),
         change("openings", |file| {
-            replace(&mut file["messages"][0]["opening"]["decision"], "610902-scjgj", "610902-wjj")
+            replace(&mut file["messages"][0]["opening"]["decision"], "610902-scjgj", "610902-wjj");
         }),
         change("openings", |file| file["messages"][0]["opening"]["salt"] = json!("00".repeat(16))),
         // Removed entries: the first attempt, which failed; the last one, the signature; with the list.
@@ -89,7 +89,7 @@ fn entries_moved() -> Vec<Change> {
         // Re-dated.
         change("inclusion", |file| replace(&mut file["entries"][0]["body"], "\"at\":\"20", "\"at\":\"19")),
         change("receipts", |file| {
-            replace(&mut file["messages"][0]["receipt"], "\"issued_at\":\"20", "\"issued_at\":\"19")
+            replace(&mut file["messages"][0]["receipt"], "\"issued_at\":\"20", "\"issued_at\":\"19");
         }),
         change("statements", |file| replace(&mut file["statements"][0], "\"at\":\"20", "\"at\":\"19")),
         change("checkpoint", |file| replace(&mut file["checkpoint"], "time 20", "time 19")),
@@ -102,7 +102,7 @@ fn mixed_with(other: &Value) -> Vec<Change> {
     vec![
         change("inclusion", |file| file["entries"][0]["path"] = file["entries"][1]["path"].clone()),
         change("receipts", move |file| {
-            file["messages"][0]["receipt"] = other["messages"][0]["receipt"].clone()
+            file["messages"][0]["receipt"] = other["messages"][0]["receipt"].clone();
         }),
         change("contents", move |file| file["statements"] = stranger["statements"].clone()),
     ]
@@ -210,7 +210,7 @@ async fn statements_that_say_more_than_the_entries_are_caught_even_when_the_hubs
     dated[0]["at"] = json!("2020-01-01T00:00:00Z");
     let mut unsigned = stated.clone();
     unsigned.remove(1);
-    let mut basis = stated.clone();
+    let mut basis = stated;
     basis[0]["basis"] = json!("另一依据");
     for wrong in [dated, unsigned, basis] {
         assert_eq!(step(&case, &resigned(&wrong)), "facts");

@@ -7,7 +7,7 @@ use crate::harness::{
     books::Books,
     department::{Department, say},
     hub::{Hub, eventually},
-    sender::{BUREAU, REGULATOR, Sender, hub_of, result},
+    sender::{Answer, BUREAU, REGULATOR, Sender, hub_of, result},
 };
 
 /// The statements of a file, without the list of contents.
@@ -33,7 +33,7 @@ fn one(bytes: &[u8], kind: &str) -> Value {
     statement
 }
 
-async fn hub_with(regulator: &Department, bureau: &Department) -> Hub {
+fn hub_with(regulator: &Department, bureau: &Department) -> Hub {
     let mut hub = hub_of(&adapters(regulator, bureau));
     hub.set("seal.every_ms", 50);
     hub.start();
@@ -44,7 +44,7 @@ async fn hub_with(regulator: &Department, bureau: &Department) -> Hub {
 async fn a_delivery_that_its_target_refuses_is_certified_as_not_delivered() {
     let (regulator, bureau) = (Department::anywhere().await, Department::anywhere().await);
     regulator.behave(|_| say(400, r#"{"code":7,"msg":"字段缺失"}"#));
-    let mut hub = hub_with(&regulator, &bureau).await;
+    let mut hub = hub_with(&regulator, &bureau);
     let sender = Sender::at(&hub, BUREAU);
     let refused = sender.accepted(&result("K-1", "JY1")).await.delivery_to(REGULATOR);
     hub.until(&refused, "parked").await;
@@ -71,7 +71,7 @@ async fn a_delivery_that_its_target_refuses_is_certified_as_not_delivered() {
 async fn service_on_paper_is_recorded_with_its_number_and_is_operative() {
     let (regulator, bureau) = (Department::anywhere().await, Department::anywhere().await);
     regulator.behave(|_| say(400, r#"{"code":7}"#));
-    let mut hub = hub_with(&regulator, &bureau).await;
+    let mut hub = hub_with(&regulator, &bureau);
     let served = Sender::at(&hub, BUREAU).accepted(&result("K-1", "JY1")).await.delivery_to(REGULATOR);
     hub.until(&served, "parked").await;
     hub.ask(&["deliveries", "offline", &served, "--document", "安送〔2026〕7号"]);
@@ -87,7 +87,7 @@ async fn service_on_paper_is_recorded_with_its_number_and_is_operative() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_return_takes_the_operative_moment_back_and_a_signature_after_it_sets_it() {
     let (regulator, bureau) = (Department::anywhere().await, Department::anywhere().await);
-    let mut hub = hub_with(&regulator, &bureau).await;
+    let mut hub = hub_with(&regulator, &bureau);
     let delivery = Sender::at(&hub, BUREAU).accepted(&result("K-1", "JY1")).await.delivery_to(REGULATOR);
     hub.until(&delivery, "delivered").await;
     let own = Sender::at(&hub, REGULATOR);
@@ -125,7 +125,7 @@ async fn where_signing_is_operative_the_signature_is_the_moment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_passed_is_noticed_once_and_certified_though_it_is_met_later() {
     let (regulator, bureau) = (Department::anywhere().await, Department::anywhere().await);
-    let mut hub = hub_with(&regulator, &bureau).await;
+    let mut hub = hub_with(&regulator, &bureau);
     let delivery = Sender::at(&hub, BUREAU).accepted(&result("K-1", "JY1")).await.delivery_to(REGULATOR);
     hub.until(&delivery, "delivered").await;
     assert_eq!(hub.stop(), Some(0));
@@ -162,7 +162,7 @@ async fn a_deadline_that_passed_is_noticed_once_and_certified_though_it_is_met_l
 #[tokio::test(flavor = "multi_thread")]
 async fn a_linked_matter_has_its_corrections_receipts_and_answers_from_whichever_end() {
     let (regulator, bureau) = (Department::anywhere().await, Department::anywhere().await);
-    let mut hub = hub_with(&regulator, &bureau).await;
+    let mut hub = hub_with(&regulator, &bureau);
     let (sender, own) = (Sender::at(&hub, BUREAU), Sender::at(&hub, REGULATOR));
     let first = sender.accepted(&result("K-1", "JY1")).await;
     hub.until(&first.delivery_to(REGULATOR), "delivered").await;
@@ -176,7 +176,7 @@ async fn a_linked_matter_has_its_corrections_receipts_and_answers_from_whichever
     let answer = own.send_text("supervision.feedback", &answer).await;
     assert_eq!(answer.status, 201, "{}", answer.json());
     let stranger = sender.accepted(&result("K-2", "JY2")).await;
-    let mut expected = [&first, &second, &signed, &answer].map(|it| it.message());
+    let mut expected = [&first, &second, &signed, &answer].map(Answer::message);
     expected.sort();
     let matter = |id: &str| {
         let file = exported(&hub, id, &["--matter", "--wait"]);

@@ -134,6 +134,9 @@ fn said(hub: &Hub, arguments: &[&str], url: Option<&str>) -> (bool, String) {
     (output.status.success(), found)
 }
 
+/// The size of the last checkpoint, in SQL.
+const TOP: &str = "(SELECT max(size) FROM checkpoint)";
+
 /// A checkpoint over entries that nobody sealed, signed by somebody.
 fn forged(note: &str) -> String {
     let signed = SignedCheckpoint::parse(note).unwrap();
@@ -143,25 +146,12 @@ fn forged(note: &str) -> String {
     checkpoint.sign(&Ed25519::from_seed(&[3; 32])).unwrap().to_string()
 }
 
-async fn every_tampering_is_found_and_named(mut store: Sealed) {
-    let (intact, found) = store.after("", &[]).await;
-    assert!(intact, "{found}");
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let first = store.text("SELECT note FROM checkpoint ORDER BY size LIMIT 1").await;
-    let last = store.text("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").await;
-    let forged = forged(&last);
-    let top = "(SELECT max(size) FROM checkpoint)";
-    let last_is = |note: &str| {
-        format!(
-            "UPDATE checkpoint SET note = '{note}' WHERE size = {top}; UPDATE sealer SET checkpoint = '{note}'"
-        )
-    };
-    let swapped = "UPDATE trail_sealed SET position = -position - 1 WHERE position IN (1, 2); \
-                   UPDATE trail_sealed SET position = 3 + position + 1 WHERE position IN (-2, -3)";
-    let cases = [
-        // The positions -2 and -3 were 1 and 2; each becomes the other.
-        ("swapped order", swapped.to_owned(), "changed, swapped or replaced"),
+/// What is changed, how, and what is said of it.
+type Case = (&'static str, String, &'static str);
+
+/// What is stored of messages, in the dialect of the store.
+fn of_messages(store: &Sealed) -> Vec<Case> {
+    vec![
         (
             "changed payload",
             store
@@ -171,15 +161,6 @@ async fn every_tampering_is_found_and_named(mut store: Sealed) {
                 )
                 .to_owned(),
             "bytes received are not those",
-        ),
-        ("removed entry", "DELETE FROM trail_sealed WHERE position = 2".to_owned(), "entry at 2 is missing"),
-        (
-            "removed entry, the rest renumbered",
-            "DELETE FROM trail_sealed WHERE position = 2; \
-             UPDATE trail_sealed SET position = -position WHERE position > 2; \
-             UPDATE trail_sealed SET position = -position - 1 WHERE position < 0"
-                .to_owned(),
-            "changed, swapped or replaced",
         ),
         (
             "re-dated receipt",
@@ -206,6 +187,48 @@ async fn every_tampering_is_found_and_named(mut store: Sealed) {
                 .to_owned(),
             "receipt is not the one that was sealed",
         ),
+    ]
+}
+
+/// The log's entries and their places.
+fn of_entries() -> Vec<Case> {
+    let swapped = "UPDATE trail_sealed SET position = -position - 1 WHERE position IN (1, 2); \
+                   UPDATE trail_sealed SET position = 3 + position + 1 WHERE position IN (-2, -3)";
+    vec![
+        // The positions -2 and -3 were 1 and 2; each becomes the other.
+        ("swapped order", swapped.to_owned(), "changed, swapped or replaced"),
+        ("removed entry", "DELETE FROM trail_sealed WHERE position = 2".to_owned(), "entry at 2 is missing"),
+        (
+            "removed entry, the rest renumbered",
+            "DELETE FROM trail_sealed WHERE position = 2; \
+             UPDATE trail_sealed SET position = -position WHERE position > 2; \
+             UPDATE trail_sealed SET position = -position - 1 WHERE position < 0"
+                .to_owned(),
+            "changed, swapped or replaced",
+        ),
+        (
+            "truncated tree",
+            format!("DELETE FROM trail_sealed WHERE position >= {TOP} - 1"),
+            "the log was cut",
+        ),
+        (
+            "truncated tree with its checkpoints",
+            "DELETE FROM trail_sealed WHERE position >= (SELECT min(size) FROM checkpoint); \
+             DELETE FROM checkpoint WHERE size > (SELECT min(size) FROM checkpoint)"
+                .to_owned(),
+            "the log was cut",
+        ),
+    ]
+}
+
+/// Checkpoints, of which the store was signed with these two, and this one by somebody else.
+fn of_checkpoints(first: &str, last: &str) -> Vec<Case> {
+    let last_is = |note: &str| {
+        format!(
+            "UPDATE checkpoint SET note = '{note}' WHERE size = {TOP}; UPDATE sealer SET checkpoint = '{note}'"
+        )
+    };
+    vec![
         (
             "edited checkpoint",
             "UPDATE checkpoint SET note = replace(note, 'time 20', 'time 19') WHERE size = (SELECT min(size) FROM \
@@ -213,25 +236,12 @@ async fn every_tampering_is_found_and_named(mut store: Sealed) {
                 .to_owned(),
             "changed after it was signed",
         ),
-        ("forged checkpoint", last_is(&forged), "not signed by a trusted key"),
-        ("replayed old checkpoint", last_is(&first), "a log only grows"),
+        ("forged checkpoint", last_is(&forged(last)), "not signed by a trusted key"),
+        ("replayed old checkpoint", last_is(first), "a log only grows"),
         (
             "replayed old checkpoint in the store alone",
-            format!("UPDATE checkpoint SET note = '{first}' WHERE size = {top}"),
+            format!("UPDATE checkpoint SET note = '{first}' WHERE size = {TOP}"),
             "a log only grows",
-        ),
-        (
-            "truncated tree",
-            format!("DELETE FROM trail_sealed WHERE position >= {top} - 1"),
-            "the log was cut",
-        ),
-        (
-            "truncated tree with its checkpoints",
-            format!(
-                "DELETE FROM trail_sealed WHERE position >= (SELECT min(size) FROM checkpoint); \
-                 DELETE FROM checkpoint WHERE size > (SELECT min(size) FROM checkpoint)"
-            ),
-            "the log was cut",
         ),
         (
             "removed checkpoints, set back",
@@ -241,7 +251,17 @@ async fn every_tampering_is_found_and_named(mut store: Sealed) {
             ),
             "a checkpoint was removed",
         ),
-    ];
+    ]
+}
+
+async fn every_tampering_is_found_and_named(mut store: Sealed) {
+    let (intact, found) = store.after("", &[]).await;
+    assert!(intact, "{found}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let first = store.text("SELECT note FROM checkpoint ORDER BY size LIMIT 1").await;
+    let last = store.text("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").await;
+    let cases = [of_messages(&store), of_entries(), of_checkpoints(&first, &last)].concat();
     for (what, sql, expected) in &cases {
         let (intact, found) = store.after(sql, &[]).await;
         assert!(!intact && found.contains(expected), "{what}: {found}");

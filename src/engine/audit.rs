@@ -305,7 +305,8 @@ pub(super) fn message(row: &MessageRow, data: &Value) -> Found {
         data.get(name).is_none_or(|sealed| *sealed == serde_json::json!(salt.commit(bytes)))
     };
     let commits_by_sm3 = |name: &str, bytes: &[u8]| {
-        data.get(name).is_none_or(|sealed| *sealed == serde_json::json!(salt.commit_by_sm3(bytes)))
+        let same = |sealed: &Value| *sealed == serde_json::json!(salt.commit_by_sm3(bytes));
+        row.is_erased() || data.get(name).is_none_or(same)
     };
     let receipt: Value = serde_json::from_slice(&row.receipt).unwrap_or_default();
     let stated = &receipt["statement"];

@@ -196,7 +196,7 @@ fn of_entries() -> Vec<Case> {
                    UPDATE trail_sealed SET position = 3 + position + 1 WHERE position IN (-2, -3)";
     vec![
         // The positions -2 and -3 were 1 and 2; each becomes the other.
-        ("swapped order", swapped.to_owned(), "changed, swapped or replaced"),
+        ("swapped order", swapped.to_owned(), "was changed"),
         ("removed entry", "DELETE FROM trail_sealed WHERE position = 2".to_owned(), "entry at 2 is missing"),
         (
             "removed entry, the rest renumbered",
@@ -204,7 +204,7 @@ fn of_entries() -> Vec<Case> {
              UPDATE trail_sealed SET position = -position WHERE position > 2; \
              UPDATE trail_sealed SET position = -position - 1 WHERE position < 0"
                 .to_owned(),
-            "changed, swapped or replaced",
+            "was changed",
         ),
         (
             "truncated tree",

@@ -10,8 +10,8 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc,
-        mpsc::{self, RecvTimeoutError, SyncSender, TrySendError},
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread,
     time::Duration,
@@ -53,9 +53,13 @@ enum Order {
 
 type Reply<T> = SyncSender<Result<T, Fault>>;
 
-/// A device.
+/// A device. Its session is ended with it, within the time-out: a process that ends beside calls to a vendor's library may
+/// be ended by that library.
 pub struct Device {
-    orders: SyncSender<Order>,
+    /// Taken when it ends.
+    orders: Option<SyncSender<Order>>,
+    /// Nothing comes out of it; it closes when the session has ended.
+    ended: Mutex<Receiver<()>>,
     timeout: Duration,
 }
 
@@ -63,6 +67,7 @@ impl Device {
     /// Starts the thread that speaks with it. The device is first asked when something is wanted of it.
     pub fn new(options: Options) -> Result<Arc<Self>, signer::Error> {
         let (orders, inbox) = mpsc::sync_channel(WAITING);
+        let (ending, ended) = mpsc::sync_channel::<()>(1);
         let timeout = options.timeout;
         let mut keeper = Keeper::new(options);
         let serve = move || {
@@ -76,10 +81,12 @@ impl Device {
                     }
                 }
             }
+            keeper.forget();
+            drop(ending);
         };
         let started = thread::Builder::new().name("signing device".to_owned()).spawn(serve);
         started.map_err(|error| signer::Error::Device(error.to_string()))?;
-        Ok(Arc::new(Self { orders, timeout }))
+        Ok(Arc::new(Self { orders: Some(orders), ended: Mutex::new(ended), timeout }))
     }
 
     /// The key pair of this label, where there is one.
@@ -101,10 +108,12 @@ impl Device {
 
     /// Gives it an order and waits for the answer, with the other tasks of the runtime taken elsewhere meanwhile.
     fn ask<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, signer::Error> {
+        let gone = || unanswered("its thread has ended");
         let (reply, answer) = mpsc::sync_channel(1);
-        self.orders.try_send(order(reply)).map_err(|error| match error {
+        let orders = self.orders.as_ref().ok_or_else(gone)?;
+        orders.try_send(order(reply)).map_err(|error| match error {
             TrySendError::Full(_) => unanswered("it has not answered for some time"),
-            TrySendError::Disconnected(_) => unanswered("its thread has ended"),
+            TrySendError::Disconnected(_) => gone(),
         })?;
         let wait = || answer.recv_timeout(self.timeout);
         let answer = match Handle::try_current().map(|handle| handle.runtime_flavor()) {
@@ -116,7 +125,17 @@ impl Device {
             Err(RecvTimeoutError::Timeout) => {
                 Err(unanswered(&format!("no answer within {} ms", self.timeout.as_millis())))
             }
-            Err(RecvTimeoutError::Disconnected) => Err(unanswered("its thread has ended")),
+            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(self.timeout) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the signing device does not answer; its session was left open");
         }
     }
 }

@@ -110,7 +110,7 @@ impl Keeper {
     }
 
     /// Ends the session and sets the library back: it looks for its tokens when it begins.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         if let Some((context, session)) = self.session.take() {
             drop(session);
             end(context);

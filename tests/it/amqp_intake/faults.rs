@@ -11,6 +11,16 @@ use crate::harness::{
     sender::{Answer, Sender, result},
 };
 
+/// Numbers by licence, in turn.
+fn lanes<'k>(keys: impl Iterator<Item = &'k str>) -> BTreeMap<&'k str, Vec<&'k str>> {
+    let mut lanes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for key in keys {
+        let (licence, number) = key.split_once('-').unwrap();
+        lanes.entry(licence).or_default().push(number);
+    }
+    lanes
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_or_stopped_neither_loses_nor_doubles_nor_reorders_what_was_published() {
     const COUNT: usize = 300;
@@ -33,13 +43,15 @@ async fn a_hub_that_is_killed_or_stopped_neither_loses_nor_doubles_nor_reorders_
     let counts = stage.hub.counts().await;
     let count = COUNT as u64;
     assert_eq!((counts["delivered"], counts["parked"]), (count, count), "each once: {counts:?}");
-    let mut lanes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for key in &arrived {
-        let (licence, number) = key.split_once('-').unwrap();
-        lanes.entry(licence).or_default().push(number);
+    let stored =
+        "SELECT group_concat(business_key, ' ') FROM (SELECT business_key FROM message_key ORDER BY number)";
+    let stored = Books::of(&stage.hub).text(stored);
+    for (what, lanes) in
+        [("accepted", lanes(stored.split(' '))), ("arrived", lanes(arrived.iter().map(String::as_str)))]
+    {
+        assert_eq!(lanes.len(), LICENCES);
+        assert!(lanes.values().all(|numbers| numbers.is_sorted()), "{what}: {lanes:?}");
     }
-    assert_eq!(lanes.len(), LICENCES);
-    assert!(lanes.values().all(|numbers| numbers.is_sorted()), "{lanes:?}");
     // What was answered twice was answered alike; and every message is answered.
     let answers = system.answers(COUNT).await;
     let ids: BTreeSet<_> = answers.values().map(Answer::message).collect();

@@ -27,9 +27,25 @@ pub(super) struct Tap {
 }
 
 /// A channel with its consumer.
+///
+/// The channel ends first. The broker gives back what is under way to a cancelled consumer at once, and what the
+/// consumer has in hand only with its channel: behind it, out of order.
 struct Flow {
     channel: Channel,
     consumer: Consumer,
+}
+
+impl Flow {
+    fn close(&self) -> impl Future<Output = lapin::Result<()>> {
+        self.channel.close(200, "done".into())
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        // Said without waiting for the answer. One that has ended needs no end.
+        drop(self.close().now_or_never());
+    }
 }
 
 impl std::fmt::Debug for Tap {
@@ -109,10 +125,8 @@ impl Tap {
     /// Gives its channel up: what was brought and is not acknowledged goes back to where it stood in the queue.
     pub(super) async fn close(&mut self) {
         self.opening = None;
-        let Some(Flow { channel, consumer }) = self.flow.take() else { return };
-        drop(consumer);
-        let closing = channel.close(200, "done".into());
-        if !matches!(tokio::time::timeout(self.limit, closing).await, Ok(Ok(()))) {
+        let Some(flow) = self.flow.take() else { return };
+        if !matches!(tokio::time::timeout(self.limit, flow.close()).await, Ok(Ok(()))) {
             tracing::debug!(queue = %self.queue, "channel was not closed in time, it ends with its connection");
         }
     }

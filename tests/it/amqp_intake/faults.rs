@@ -21,6 +21,14 @@ fn lanes<'k>(keys: impl Iterator<Item = &'k str>) -> BTreeMap<&'k str, Vec<&'k s
     lanes
 }
 
+/// Keys of what is accepted, in the order of acceptance.
+fn accepted(stage: &Stage) -> String {
+    Books::of(&stage.hub).text(
+        "SELECT coalesce(group_concat(business_key, ' '), '') \
+         FROM (SELECT business_key FROM message_key ORDER BY number)",
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_or_stopped_neither_loses_nor_doubles_nor_reorders_what_was_published() {
     const COUNT: usize = 300;
@@ -43,11 +51,9 @@ async fn a_hub_that_is_killed_or_stopped_neither_loses_nor_doubles_nor_reorders_
     let counts = stage.hub.counts().await;
     let count = COUNT as u64;
     assert_eq!((counts["delivered"], counts["parked"]), (count, count), "each once: {counts:?}");
-    let stored =
-        "SELECT group_concat(business_key, ' ') FROM (SELECT business_key FROM message_key ORDER BY number)";
-    let stored = Books::of(&stage.hub).text(stored);
+    let accepted = accepted(&stage);
     for (what, lanes) in
-        [("accepted", lanes(stored.split(' '))), ("arrived", lanes(arrived.iter().map(String::as_str)))]
+        [("accepted", lanes(accepted.split(' '))), ("arrived", lanes(arrived.iter().map(String::as_str)))]
     {
         assert_eq!(lanes.len(), LICENCES);
         assert!(lanes.values().all(|numbers| numbers.is_sorted()), "{what}: {lanes:?}");
@@ -56,6 +62,31 @@ async fn a_hub_that_is_killed_or_stopped_neither_loses_nor_doubles_nor_reorders_
     let answers = system.answers(COUNT).await;
     let ids: BTreeSet<_> = answers.values().map(Answer::message).collect();
     assert_eq!(ids.len(), COUNT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hubs_that_stop_while_more_is_waiting_give_it_back_in_its_order() {
+    const COUNT: usize = 300;
+    let mut stage = Stage::with(GUEST, |hub| hub.set("bus.intake_prefetch", 20)).await;
+    let books = Books::of(&stage.hub);
+    books.stall();
+    let mut system = Publisher::at(&stage.broker).await;
+    for number in 0..COUNT {
+        system.publish(ENDPOINT, &result(&format!("O-{number:03}"), "O"), number).await;
+    }
+    books.release();
+    for _ in 0..4 {
+        let before = books.counts().messages;
+        eventually("some of it is accepted", || books.counts().messages > before).await;
+        assert_eq!(stage.hub.stop(), Some(0));
+        assert!(stage.broker.channel().await.count(QUEUE).await > 40, "more waits than a hub has in hand");
+        stage.hub.start();
+    }
+    let answers = system.answers(COUNT).await;
+    assert_eq!(answers.len(), COUNT);
+    let numbers: Vec<_> = accepted(&stage).split(' ').map(str::to_owned).collect();
+    assert_eq!(numbers.len(), COUNT, "each once");
+    assert!(numbers.is_sorted(), "{numbers:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod copies;
 mod faults;
+mod inbox;
 mod publishing;
 mod rights;
 mod start;

@@ -89,9 +89,18 @@ for message in file["messages"]:
                             ("decision", opening["decision"].encode())]:
             need("sha256:" + sha(salt, value).hex() == data[name], f"{name} does not open: the commitment is to other bytes")
 
-# 5. What targets answered is what was sealed.
+# 5. What was sent and answered opens the commitment of its attempt; the words of targets are those of that opening.
+opened = {}
+for attempt in file.get("attempts", []):
+    text = json.dumps(attempt["exchanged"], separators=(",", ":"), sort_keys=True)
+    salted = bytes.fromhex(attempt["salt"]) + text.encode()
+    open(f"exchanged-{attempt['entry']}.bin", "wb").write(salted)  # for openssl dgst -sm3: exchanged_sm3 of the entry
+    digest = "sha256:" + sha(salted).hex()
+    need(digest == bodies[attempt["entry"]]["data"].get("exchanged"), "exchanged does not open: other digests were sealed")
+    opened[attempt["entry"]] = attempt["exchanged"]
 for said in file["said"]:
-    need("sha256:" + sha(said["words"].encode()).hex() == bodies[said["entry"]]["data"]["said"], "words were changed")
+    sealed = opened.get(said["entry"]) or bodies[said["entry"]]["data"]
+    need("sha256:" + sha(said["words"].encode()).hex() == sealed.get("said"), "words were changed")
 
 # 6. For openssl, and for people.
 for number, (text, signature) in enumerate(signed):
@@ -100,3 +109,8 @@ for number, (text, signature) in enumerate(signed):
 print(f"{len(signed)} signatures to check; log {log}, checkpoint of {size} entries, {text and file['checkpoint'].split(chr(10))[3]}")
 for statement, _ in proven[:-1]:
     print(statement["type"], statement["delivery"], statement["organisation"], statement["at"])
+for entry, exchanged in opened.items():
+    print("attempt at", entry, "sent", exchanged["sent"], "answer", exchanged["answer"])
+for position, body in bodies.items():
+    if body["event"] == "payload.erased":
+        print("at", position, "erased: what message", body["message"], "said cannot be proven any more")

@@ -20,6 +20,7 @@ use crate::{
         shelf::{Opening, Shelf},
     },
     engine::evidence::{
+        Line,
         export::{self, Content, Exporter, Subject},
         page,
         said::{self, Tongue},
@@ -232,10 +233,17 @@ fn value(proven: &Proven) -> Value {
             json!({ "id": message.id, "receipt": message.receipt, "content": content })
         })
         .collect();
+    let attempts: Vec<_> = proven
+        .exchanged
+        .iter()
+        .map(|(entry, exchanged)| json!({ "entry": entry, "exchanged": exchanged }))
+        .collect();
+    let erased: Vec<_> = proven.lines.iter().filter_map(Line::erases).collect();
     json!({
         "holds": true, "log": proven.sealed.log, "size": proven.sealed.size, "sealed_at": proven.sealed.time,
         "keys": proven.keys, "about": proven.about, "messages": messages, "statements": proven.statements,
-        "entries": proven.lines.len(), "proves": said::proven(proven, Tongue::Chinese),
+        "attempts": attempts, "erased": erased, "entries": proven.lines.len(),
+        "proves": said::proven(proven, Tongue::Chinese),
     })
 }
 

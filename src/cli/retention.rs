@@ -216,8 +216,17 @@ fn verify(
 
 fn told(found: &Findings, language: Language) -> String {
     let mut text = match language {
-        Language::Zh => format!("{}：{}；消息 {} 条", found.month, found.report.chinese(), found.messages),
-        Language::En => format!("{}: {}; {} messages as sealed", found.month, found.report, found.messages),
+        Language::Zh => format!(
+            "{}：{}；消息 {} 条、推送尝试 {} 次与封存一致",
+            found.month,
+            found.report.chinese(),
+            found.messages,
+            found.attempts
+        ),
+        Language::En => format!(
+            "{}: {}; {} messages and {} attempts as sealed",
+            found.month, found.report, found.messages, found.attempts
+        ),
     };
     if found.erased {
         text.push_str(language.pick("；个人信息内容已清除", "; personal contents are erased"));

@@ -12,7 +12,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::trail::{ACCEPTED, ATTEMPTED, HANDED_BACK, PAYLOAD_ERASED};
+use super::{
+    attempt,
+    trail::{ACCEPTED, ATTEMPTED, HANDED_BACK, PAYLOAD_ERASED},
+};
 use crate::{
     domain::{
         delivery::{Acknowledgement, Outcome, Transport},
@@ -141,7 +144,9 @@ pub async fn held(
                 Some(row) => view.accepted(entry, *id, row.as_ref()),
                 None => return Ok(Held { entries: count, found: None, erased: view.erased(count, &read) }),
             },
-            Sealed::Attempted(entry, id) => view.attempted(entry, *id, is_made),
+            Sealed::Attempted(entry, id) => {
+                view.attempted(entry, *id, is_made).or_else(|| view.emptied(entry, *id))
+            }
             Sealed::HandedBack(entry, id) => view.attempted(entry, *id, is_not_made),
             Sealed::Other => None,
         };
@@ -287,6 +292,14 @@ impl<'r> View<'r> {
         (!by_attempt && !by_receipt).then_some(What::Moment)
     }
 
+    /// An attempt of which what was exchanged is gone, though no entry says that its message was erased.
+    fn emptied(&self, entry: &Value, id: DeliveryId) -> Found {
+        let gone = self.attempts(id).iter().any(|row| row.erased && is_made(entry, row));
+        let message = entry["message"].as_str().and_then(|id| id.parse::<MessageId>().ok());
+        let told = message.is_some_and(|message| self.rows.erased.contains(&message));
+        (gone && !told).then_some(What::Erased)
+    }
+
     fn attempted(&self, entry: &Value, id: DeliveryId, is_row_of: fn(&Value, &AttemptRow) -> bool) -> Found {
         if self.attempts(id).iter().any(|row| is_row_of(entry, row)) {
             return None;
@@ -342,7 +355,7 @@ fn is_as_planned(row: &DeliveryRow, sealed: &Value) -> bool {
         && sealed["part"] == serde_json::json!(row.part)
 }
 
-/// Whether a row is the attempt that an entry tells of.
+/// Whether a row is the attempt that an entry tells of. Of one that is erased only the rest is held.
 fn is_made(entry: &Value, row: &AttemptRow) -> bool {
     let data = &entry["data"];
     data["attempt"] == row.attempt
@@ -351,11 +364,19 @@ fn is_made(entry: &Value, row: &AttemptRow) -> bool {
         && is_at(&data["ended_at"], row.ended_at)
         && data["peer"] == *row.peer
         && data["status"].as_u64() == row.status.map(u64::from)
-        && data["sent"].as_str() == row.sent_digest.as_deref()
+        && (row.erased || is_opened(data, row))
+}
+
+/// Whether the row opens what the entry commits to.
+fn is_opened(data: &Value, row: &AttemptRow) -> bool {
+    if let Some(sealed) = attempt::commitments(data) {
+        return attempt::opening(row).is_some_and(|(salt, exchanged)| exchanged.commit(&salt) == sealed);
+    }
+    // Entries of earlier versions hold the digests, and those of still earlier ones none of the words.
+    data["sent"].as_str() == row.sent_digest.as_deref()
         && data["sent_sm3"].as_str() == row.sent_sm3.as_deref()
         && data["answer"].as_str() == row.answer_digest.as_deref()
         && data["answer_sm3"].as_str() == row.answer_sm3.as_deref()
-        // Entries of earlier versions do not commit to it.
         && data.get("said").is_none_or(|said| *said == serde_json::json!(Digest::of(row.detail.as_bytes())))
 }
 

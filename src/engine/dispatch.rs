@@ -231,6 +231,7 @@ fn given_back(work: &Work, error: &bus::Error, now: Timestamp, again: Timestamp)
         attempt: work.attempt,
         outcome: Outcome::Transient,
         record: untried(detail, now),
+        salt: None,
         next,
         counts: Counts::Nothing,
         entry: trail::entry(trail::HANDED_BACK, About::delivery(work.message, work.delivery), &data, now),

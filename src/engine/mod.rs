@@ -3,6 +3,7 @@
 
 pub mod acknowledge;
 pub mod anchor;
+mod attempt;
 pub mod audit;
 pub mod breaker;
 pub mod census;

@@ -11,7 +11,7 @@ use metrics::{counter, histogram};
 use serde_json::json;
 
 use super::{
-    Reach,
+    Reach, attempt,
     breaker::Change,
     desk::{Desk, Health},
     dispatch::{insist, tolerate},
@@ -24,7 +24,7 @@ use crate::{
         id::EndpointId,
         retry,
     },
-    evidence::digest::Digest,
+    evidence::digest::{self, Salt},
     port::{
         bus::{Bus, WorkOutcome},
         clock::Clock,
@@ -81,7 +81,8 @@ impl Settle {
     /// Settles a batch, and says what became of each; waits for a store that is out of order, since an outcome must
     /// not be lost.
     pub async fn settle(&self, batch: Vec<WorkOutcome>, teller: Teller) -> Result<Vec<Settled>, Failure> {
-        let settlements: Vec<_> = batch.iter().map(|outcome| self.settlement(outcome)).collect();
+        let settlements: Vec<_> =
+            batch.iter().map(|outcome| self.settlement(outcome)).collect::<Result<_, _>>()?;
         let settled = insist(PAUSE, || self.store.settle(settlements.clone(), self.clock.now())).await?;
         for ((outcome, settlement), settled) in batch.iter().zip(&settlements).zip(&settled) {
             self.after(outcome, settlement, settled, teller).await?;
@@ -89,20 +90,21 @@ impl Settle {
         Ok(settled)
     }
 
-    fn settlement(&self, outcome: &WorkOutcome) -> Settlement {
+    /// The entry tells what was exchanged by commitments alone: digests would confirm whoever guesses the bytes.
+    fn settlement(&self, outcome: &WorkOutcome) -> Result<Settlement, digest::Error> {
         let (work, record) = (&outcome.work, &outcome.attempt);
         let next = self.next(outcome);
+        let salt = Salt::generate()?;
+        let (exchanged, by_sm3) = attempt::reported(record).commit(&salt);
         let data = json!({
             "endpoint": work.endpoint, "organisation": work.organisation, "attempt": work.attempt,
             "lease": work.lease, "outcome": outcome.outcome, "next": next, "started_at": record.started_at,
             "ended_at": record.ended_at, "peer": record.peer, "status": record.status,
-            "sent": record.sent_digest.map(hex::encode), "answer": record.answer_digest.map(hex::encode),
-            "sent_sm3": record.sent_sm3.map(hex::encode), "answer_sm3": record.answer_sm3.map(hex::encode),
             "adapter": record.adapter_version, "on_behalf_of": work.on_behalf_of,
-            "said": Digest::of(record.detail.as_bytes()),
+            attempt::EXCHANGED: exchanged, attempt::EXCHANGED_SM3: by_sm3,
         });
         let about = About::delivery(work.message, work.delivery);
-        Settlement {
+        Ok(Settlement {
             delivery: work.delivery,
             message: work.message,
             endpoint: work.endpoint.clone(),
@@ -110,10 +112,11 @@ impl Settle {
             attempt: work.attempt,
             outcome: outcome.outcome.clone(),
             record: record.clone(),
+            salt: Some(*salt.as_bytes()),
             next,
             counts: Counts::Attempt,
             entry: trail::entry(trail::ATTEMPTED, about, &data, record.ended_at),
-        }
+        })
     }
 
     fn next(&self, outcome: &WorkOutcome) -> Next {

@@ -2,7 +2,7 @@
 //!
 //! Promises that the same content gives the same bytes, whenever it is written: one canonical JSON value a line, files
 //! with their digests in a manifest, each manifest naming the one before. What is personal (payload and salt) has a
-//! file of its own, so that it can be erased without harm to the proof. Leaves to the writer what goes in, and to the
+//! file of its own with all that opens commitments, so that it can be erased without harm to the proof. Leaves to the writer what goes in, and to the
 //! checker to hold it against checkpoints and keys.
 
 use std::{
@@ -28,9 +28,10 @@ pub const MANIFEST: &str = "manifest.json";
 pub const TRAIL: &str = "trail.jsonl";
 /// The signed checkpoints over them.
 pub const CHECKPOINTS: &str = "checkpoints.jsonl";
-/// Deliveries with their attempts.
+/// Deliveries with their attempts, without what opens the entries about these.
 pub const DELIVERIES: &str = "deliveries.jsonl";
-/// Messages: what was received, with its salt. Personal; the one file that may be erased.
+/// Messages: what was received, with its salt, and what opens the entries about attempts (digests of what was sent and
+/// answered, the words of answers, the salt). Personal; the one file that may be erased.
 pub const MESSAGES: &str = "messages.jsonl";
 /// Longest line that is read.
 const LINE_LIMIT: u64 = 1 << 30;

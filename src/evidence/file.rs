@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    attempt::Exchanged,
     canonical,
     checkpoint::{self, SignedCheckpoint},
     digest::{Commitment, Salt},
@@ -29,6 +30,9 @@ pub const MAX_BYTES: u64 = 256 * 1024 * 1024;
 pub struct File {
     /// [`FORMAT`].
     pub format: String,
+    /// What opens the entries of attempts, by their position; none where it is left out or erased.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
     /// The signed note that covers every entry.
     pub checkpoint: String,
     /// Trail entries, by position.
@@ -80,6 +84,18 @@ pub struct Opening {
     /// Exact bytes received, in base64.
     pub received: String,
     /// The salt of all three.
+    pub salt: Salt,
+}
+
+/// What opens the entry of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// Position of the entry.
+    pub entry: u64,
+    /// What was sent and answered, by digests.
+    pub exchanged: Exchanged,
+    /// The salt of its commitments.
     pub salt: Salt,
 }
 
@@ -287,6 +303,7 @@ mod tests {
     fn file() -> File {
         File {
             format: FORMAT.to_owned(),
+            attempts: Vec::new(),
             checkpoint: "note\n".to_owned(),
             entries: vec![Entry { body: "{}".to_owned(), path: Vec::new(), position: 0 }],
             keys: Vec::new(),

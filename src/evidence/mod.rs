@@ -6,6 +6,7 @@
 //! and what time it is (the caller passes times in as text).
 
 pub mod archive;
+pub mod attempt;
 mod bytes32;
 pub mod canonical;
 pub mod checkpoint;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::{
+    books::Books,
     department::{Behaviour, Department, TAKEN, say},
     hub::{Hub, eventually},
     sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
@@ -115,6 +116,16 @@ async fn what_was_never_sent_says_so() {
     assert_eq!(first["peer"], format!("http://{}/receive", department.address()));
 }
 
+/// The salt of an attempt, which no view shows.
+fn opening(hub: &Hub, delivery: &str, attempt: &Value) -> Vec<u8> {
+    let id = delivery.replace('-', "");
+    let salt = Books::of(hub).text(&format!(
+        "SELECT hex(a.salt) FROM attempt a JOIN delivery d ON d.number = a.delivery \
+         WHERE hex(d.id) = upper('{id}') AND a.attempt = {attempt}"
+    ));
+    hex::decode(salt).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn giving_up_is_stated_and_the_whole_history_is_sealed_and_kept() {
     let (mut hub, department) = stage().await;
@@ -144,18 +155,22 @@ async fn giving_up_is_stated_and_the_whole_history_is_sealed_and_kept() {
         let data = &entry["data"];
         assert_eq!(entry["event"], "delivery.attempted");
         assert_eq!(data["outcome"]["class"], attempt["outcome"]);
-        for (sealed, seen) in [
-            ("attempt", "attempt"),
-            ("peer", "peer"),
-            ("status", "status"),
-            ("sent", "sent_digest"),
-            ("answer", "answer_digest"),
-            ("sent_sm3", "sent_sm3"),
-            ("answer_sm3", "answer_sm3"),
-            ("adapter", "adapter_version"),
-        ] {
+        for (sealed, seen) in
+            [("attempt", "attempt"), ("peer", "peer"), ("status", "status"), ("adapter", "adapter_version")]
+        {
             assert_eq!(data[sealed], attempt[seen], "{sealed}: {entry}");
         }
+        let opens = opening(&hub, &id, &attempt["attempt"]);
+        let hashed = |prefix: &str, digest: &Value| digest.as_str().map(|hex| format!("{prefix}:{hex}"));
+        let exchanged = json!({
+            "answer": hashed("sha256", &attempt["answer_digest"]),
+            "answer_sm3": hashed("sm3", &attempt["answer_sm3"]),
+            "said": format!("sha256:{}", sha256(attempt["detail"].as_str().unwrap().as_bytes())),
+            "sent": hashed("sha256", &attempt["sent_digest"]), "sent_sm3": hashed("sm3", &attempt["sent_sm3"]),
+        });
+        let salted = [opens, exchanged.to_string().into_bytes()].concat();
+        assert_eq!(data["exchanged"], format!("sha256:{}", sha256(&salted)), "{entry}");
+        assert_eq!(data["exchanged_sm3"], format!("sm3:{}", sm3(&salted)), "{entry}");
         for at in ["started_at", "ended_at"] {
             let microseconds = time(&data[at]).as_microsecond();
             assert_eq!(microseconds, time(&attempt[at]).as_microsecond(), "{at}: {entry}");

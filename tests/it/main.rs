@@ -12,6 +12,7 @@ mod bad_input;
 mod bench;
 mod bounded;
 mod command_line;
+mod commitments;
 mod contract;
 mod demo;
 mod demo_data;

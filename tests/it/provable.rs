@@ -217,7 +217,7 @@ async fn a_row_that_no_longer_says_what_was_sealed_is_found_out() {
         ("DELETE FROM attempt WHERE outcome = 'transient'".to_owned(), "an attempt is gone"),
         (
             "INSERT INTO attempt SELECT delivery, lease + 9, outcome, recorded_at, attempt, started_at, ended_at, \
-             peer, sent_digest, answer_digest, status, detail, adapter_version, sent_sm3, answer_sm3 \
+             peer, sent_digest, answer_digest, status, detail, adapter_version, sent_sm3, answer_sm3, salt \
              FROM attempt LIMIT 1"
                 .to_owned(),
             "the trail does not know",

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     contract::backend::Postgres,
@@ -231,6 +232,28 @@ async fn whoever_tampers_with_an_archive_is_found_out_and_erasing_the_personal_p
         assert!(!intact, "{file}: {from} is not found: {said}");
         fs::write(&path, kept).unwrap();
     }
+    // Changed with its manifest, which nobody signs: the entry of the attempt still says what it was.
+    let (messages, manifest) = (month.join("messages.jsonl"), month.join("manifest.json"));
+    let digest = |path: &Path| hex::encode(Sha256::digest(fs::read(path).unwrap()));
+    for (from, to) in
+        [("\"detail\":\"", "\"detail\":\"另"), ("\"sent_digest\":\"", "\"sent_digest\":null,\"x\":\"")]
+    {
+        let kept = [&messages, &manifest].map(|path| (path.clone(), fs::read(path).unwrap()));
+        let before = digest(&messages);
+        let bytes = fs::metadata(&messages).unwrap().len();
+        change(&messages, from, to);
+        change(&manifest, &before, &digest(&messages));
+        let longer = fs::metadata(&messages).unwrap().len();
+        change(&manifest, &format!("\"bytes\":{bytes},"), &format!("\"bytes\":{longer},"));
+        let (intact, said) = old.verify();
+        assert!(!intact && said.to_string().contains("an attempt is not as it was sealed"), "{from}: {said}");
+        for (path, bytes) in &kept {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    let opened = old.verify().1;
+    let opened = opened["archives"].as_array().unwrap().iter().map(|one| one["attempts"].as_u64().unwrap());
+    assert_eq!(opened.sum::<u64>(), 4, "two attempts a message");
     fs::remove_file(month.join("messages.jsonl")).unwrap();
     let (intact, said) = old.verify();
     assert!(intact && said["archives"].to_string().contains("\"erased\":true"), "{said}");

@@ -52,7 +52,7 @@ const ACCEPTED: [(&str, &str); 10] = [
 const SETTLED: &str = "
 SELECT d.number, d.final_state, d.ended_at, d.attempts, d.lease, d.detail, d.handed_over_at,
        a.lease, a.outcome, a.recorded_at, a.attempt, a.started_at, a.ended_at, a.peer, a.sent_digest, a.answer_digest,
-       a.status, a.detail, a.adapter_version, a.sent_sm3, a.answer_sm3, t.number, t.id, t.at, t.event, t.message, t.delivery, t.body
+       a.status, a.detail, a.adapter_version, a.sent_sm3, a.answer_sm3, a.salt, t.number, t.id, t.at, t.event, t.message, t.delivery, t.body
 FROM delivery d
 JOIN attempt a ON a.delivery = d.number
 JOIN trail t ON t.delivery = d.id AND t.event = 'delivery.attempted'
@@ -60,7 +60,7 @@ WHERE d.final_state = 'delivered'
 ORDER BY d.number";
 
 const CLAIM: &str = "UPDATE open_delivery SET state = 'leased', claim_at = NULL, lease = 1, lease_until = ?2, not_after = ?2 WHERE number = ?1";
-const ATTEMPT: &str = "INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+const ATTEMPT: &str = "INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 const ENTRY: &str = "INSERT INTO trail VALUES (?,?,?,?,?,?,?)";
 const UNSEALED: &str = "INSERT INTO trail_unsealed VALUES (?)";
 const REMOVE: &str = "DELETE FROM open_delivery WHERE number = ?";
@@ -170,9 +170,9 @@ fn settle(target: &Connection, settled: &[Row]) -> rusqlite::Result<Duration> {
     for batch in settled.chunks(BATCH) {
         transaction(target, || {
             for row in batch {
-                attempt.execute(params_from_iter(row[..1].iter().chain(&row[7..21])))?;
-                entry.execute(params_from_iter(&row[21..]))?;
-                unsealed.execute([&row[21]])?;
+                attempt.execute(params_from_iter(row[..1].iter().chain(&row[7..22])))?;
+                entry.execute(params_from_iter(&row[22..]))?;
+                unsealed.execute([&row[22]])?;
                 remove.execute([&row[0]])?;
                 end.execute(params_from_iter(&row[..7]))?;
             }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    About, Line,
+    About, Line, attempts,
     statements::{self, Bases, Configured, Ground},
     story::Planned,
     verify::{self, verify},
@@ -26,8 +26,8 @@ use crate::{
         trail::{ACCEPTED, ATTEMPTED},
     },
     evidence::{
-        digest::{Digest, Salt},
-        file::{self, Entry, File, Opening, Said},
+        digest::Salt,
+        file::{self, Entry, File, Opening},
         signer::{KeyId, PublicKey, PublicKeys, Signer},
         statement,
         tree::{self, Frontier, Gather, leaf_hash},
@@ -167,7 +167,7 @@ impl Exporter {
             file.messages.push(message(id, row, content));
         }
         if content == Content::Opened {
-            file.said = self.said(&found.lines).await?;
+            self.open(&mut file, &found.lines).await?;
         }
         self.sign(&mut file, &found, &bases)?;
         let bytes = file.to_bytes()?;
@@ -356,6 +356,7 @@ impl Exporter {
         let entries: Option<Vec<_>> = found.rows.iter().map(entry).collect();
         Ok(File {
             format: file::FORMAT.to_owned(),
+            attempts: Vec::new(),
             checkpoint,
             entries: entries.ok_or(Error::Log)?,
             keys: Vec::new(),
@@ -365,18 +366,16 @@ impl Exporter {
         })
     }
 
-    /// The words that targets answered, as far as they are kept.
-    async fn said(&self, lines: &[Line]) -> Result<Vec<Said>, Error> {
-        let mut said = Vec::new();
+    /// What opens the entries of attempts, and the words that targets answered, as far as they are kept.
+    async fn open(&self, file: &mut File, lines: &[Line]) -> Result<(), Error> {
         for line in lines.iter().filter(|line| line.event == ATTEMPTED) {
             let Some(delivery) = line.delivery else { continue };
             let rows = self.store.attempts(delivery).await?;
-            let kept = |words: &str| line.data["said"] == serde_json::json!(Digest::of(words.as_bytes()));
-            if let Some(row) = rows.into_iter().find(|row| kept(&row.detail)) {
-                said.push(Said { entry: line.position, words: row.detail });
-            }
+            let (opening, words) = attempts::of_line(line, &rows);
+            file.attempts.extend(opening);
+            file.said.extend(words);
         }
-        Ok(said)
+        Ok(())
     }
 
     fn sign(&self, file: &mut File, found: &Found, bases: &Bases) -> Result<(), Error> {

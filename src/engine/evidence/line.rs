@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     domain::id::{DeliveryId, MessageId, OrganisationId},
-    engine::trail::{ACCEPTED, ANSWERED},
+    engine::trail::{ACCEPTED, ANSWERED, PAYLOAD_ERASED},
 };
 
 /// An entry.
@@ -57,6 +57,11 @@ impl Line {
     /// The message that this entry accepts.
     pub fn accepts(&self) -> Option<MessageId> {
         self.message.filter(|_| self.event == ACCEPTED)
+    }
+
+    /// The message of which this entry erases what it said.
+    pub fn erases(&self) -> Option<MessageId> {
+        self.message.filter(|_| self.event == PAYLOAD_ERASED)
     }
 
     /// A text among its particulars.

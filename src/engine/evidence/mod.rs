@@ -6,6 +6,7 @@
 //! so that no statement can say more than was sealed. Leaves the form of the file and its hashes to
 //! [`crate::evidence::file`].
 
+mod attempts;
 pub mod export;
 mod line;
 pub mod page;

@@ -18,6 +18,7 @@ use crate::{
         obligation::{Duty, Term},
     },
     engine::trail,
+    evidence::digest::Digest,
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -252,9 +253,19 @@ fn attempt(proven: &Proven, line: &Line) -> Vec<String> {
         format!("{} 至 {}", time("started_at"), time("ended_at")),
         outcome.map_or_else(|_| plain(&data["outcome"]["class"]), |outcome| outcome.chinese().to_owned()),
         format!("{} {}", plain(&data["peer"]), plain(&data["status"])),
-        format!("{} {}", plain(&data["sent"]), plain(&data["answer"])),
+        digests(proven, line),
         proven.said.get(&line.position).cloned().unwrap_or_default(),
     ]
+}
+
+/// By SHA-256: as the file opens the entry, or as an entry of an earlier version holds them.
+fn digests(proven: &Proven, line: &Line) -> String {
+    let Some(opened) = proven.exchanged.get(&line.position) else {
+        let old = ["sent", "answer"].map(|name| line.text(name).unwrap_or("—"));
+        return if line.data.get("sent").is_some() { old.join(" ") } else { "不在本包内".to_owned() };
+    };
+    let text = |digest: Option<Digest>| digest.map_or_else(|| "—".to_owned(), |digest| digest.to_string());
+    format!("{} {}", text(opened.sent), text(opened.answer))
 }
 
 fn owed(proven: &Proven, row: &Value) -> Vec<String> {

@@ -12,7 +12,11 @@ use super::{
     verify::{Message, Proven},
 };
 use crate::domain::{
-    decision::ParkReason, delivery::Moment, id::OrganisationId, kind::Kind, obligation::Duty,
+    decision::ParkReason,
+    delivery::Moment,
+    id::{MessageId, OrganisationId},
+    kind::Kind,
+    obligation::Duty,
 };
 
 /// How a service on paper is named among operations.
@@ -82,15 +86,16 @@ fn accepted(proven: &Proven, message: &Message, tongue: Tongue) -> Option<String
     let receipt = message.receipt.as_ref();
     let key = receipt.and_then(|receipt| receipt["business_key"].as_str()).unwrap_or("—");
     let digest = receipt.and_then(|receipt| receipt["received"].as_str()).unwrap_or("—");
-    let content = match (&message.opened, receipt) {
-        (Some(opened), _) => match tongue {
-            Tongue::Chinese => format!("原文 {} 字节在本包内，与封存的承诺一致", opened.received.len()),
-            Tongue::English => {
-                format!("its {} bytes are in this file and are those that were sealed", opened.received.len())
-            }
-        },
-        (None, Some(_)) => tongue.pick("原文未放入本包", "its content is left out of this file").to_owned(),
-        (None, None) => tongue.pick("原文和回执已清除", "its content and receipt were erased").to_owned(),
+    let content = match (&message.opened, tongue) {
+        (Some(opened), Tongue::Chinese) => {
+            format!("原文 {} 字节在本包内，与封存的承诺一致", opened.received.len())
+        }
+        (Some(opened), Tongue::English) => {
+            format!("its {} bytes are in this file and are those that were sealed", opened.received.len())
+        }
+        (None, _) => erased(proven, message.id, tongue).unwrap_or_else(|| {
+            tongue.pick("原文未放入本包", "its content is left out of this file").to_owned()
+        }),
     };
     Some(match tongue {
         Tongue::Chinese => format!(
@@ -102,12 +107,52 @@ fn accepted(proven: &Proven, message: &Message, tongue: Tongue) -> Option<String
     })
 }
 
+/// That what a message said was erased, by whom, and what can still be proven.
+fn erased(proven: &Proven, message: MessageId, tongue: Tongue) -> Option<String> {
+    let line = proven.lines.iter().find(|line| line.erases() == Some(message))?;
+    let (at, by) = (time(&line.at.to_string()), line.text("operator").unwrap_or("—"));
+    let reason = line.text("reason").unwrap_or("—");
+    Some(match tongue {
+        Tongue::Chinese => format!(
+            "其原文、收发字节的摘要和对方答复的文字已于 {at} 由 {by} 清除（{reason}）；仍可证明有此消息、由谁发送、送往何处、何时送达，不再能证明其内容"
+        ),
+        Tongue::English => format!(
+            "what it said, the digests of what was sent and answered and the words of the answers were erased at {at} by {by} ({reason}); that there was this message, from whom, to whom and when is still proven, what it said no longer"
+        ),
+    })
+}
+
+/// What was sent and answered when it was handed over.
+fn exchanged(proven: &Proven, statement: &Value, tongue: Tongue) -> String {
+    let opened = statement["entry"].as_u64().and_then(|entry| proven.exchanged.get(&entry));
+    let (sent, answer) = match opened {
+        Some(opened) => (
+            opened.sent.map_or_else(|| "—".to_owned(), |digest| format!("sha256:{digest}")),
+            opened.answer.map_or_else(|| "—".to_owned(), |digest| format!("sha256:{digest}")),
+        ),
+        // Entries of earlier versions hold the digests.
+        None if statement.get("sent").is_some() => {
+            let text = |name: &str| statement[name].as_str().unwrap_or("—").to_owned();
+            (text("sent"), text("answer"))
+        }
+        None => return tongue.pick("收发字节的摘要不在本包内", "digests not in this file").to_owned(),
+    };
+    match tongue {
+        Tongue::Chinese => format!("送出摘要 {sent}，答复摘要 {answer}"),
+        Tongue::English => format!("sent {sent}, answer {answer}"),
+    }
+}
+
 fn delivery(proven: &Proven, planned: &Planned<'_>, tongue: Tongue) -> Vec<String> {
     let id = planned.id.to_string();
     let to = organisation(proven, planned.organisation.as_ref().map(OrganisationId::as_str));
     let mut lines = Vec::new();
     for statement in proven.statements.iter().filter(|statement| statement["delivery"] == id.as_str()) {
-        lines.push(format!("{}{}", tongue.pick("推送 ", "delivery "), fact(statement, &id, &to, tongue)));
+        lines.push(format!(
+            "{}{}",
+            tongue.pick("推送 ", "delivery "),
+            fact(proven, statement, (&id, &to), tongue)
+        ));
     }
     if lines.is_empty() {
         lines.push(match tongue {
@@ -121,7 +166,7 @@ fn delivery(proven: &Proven, planned: &Planned<'_>, tongue: Tongue) -> Vec<Strin
     lines
 }
 
-fn fact(statement: &Value, id: &str, to: &str, tongue: Tongue) -> String {
+fn fact(proven: &Proven, statement: &Value, (id, to): (&str, &str), tongue: Tongue) -> String {
     let at = time(statement["at"].as_str().unwrap_or_default());
     let text = |name: &str| match &statement[name] {
         Value::Null => "—".to_owned(),
@@ -134,12 +179,14 @@ fn fact(statement: &Value, id: &str, to: &str, tongue: Tongue) -> String {
             Tongue::English => format!("arrived by {at}, as its recipient's receipt shows"),
         },
         (HANDED_OVER, Tongue::Chinese) => {
-            let (attempt, status, answer) = (text("attempt"), text("status"), text("answer"));
-            format!("{at} 送达对方系统并获确认（第 {attempt} 次推送，答复状态 {status}，答复摘要 {answer}）")
+            let (attempt, status) = (text("attempt"), text("status"));
+            let exchanged = exchanged(proven, statement, tongue);
+            format!("{at} 送达对方系统并获确认（第 {attempt} 次推送，答复状态 {status}，{exchanged}）")
         }
         (HANDED_OVER, Tongue::English) => {
-            let (attempt, status, answer) = (text("attempt"), text("status"), text("answer"));
-            format!("handed over at {at} and confirmed (attempt {attempt}, status {status}, answer {answer})")
+            let (attempt, status) = (text("attempt"), text("status"));
+            let exchanged = exchanged(proven, statement, tongue);
+            format!("handed over at {at} and confirmed (attempt {attempt}, status {status}, {exchanged})")
         }
         (SERVED_OFFLINE, _) => {
             let document = text("document");

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     domain::id::{DeliveryId, MessageId},
+    engine::attempt,
     evidence::{
         file::{File, Sealed},
         tree::leaf_hash,
@@ -137,6 +138,9 @@ impl Ground<'_> {
     }
 }
 
+/// What an entry tells of what was exchanged: by commitments, or in entries of earlier versions by the digests themselves.
+const EXCHANGED: [&str; 5] = [attempt::EXCHANGED, attempt::EXCHANGED_SM3, "sent", "answer", "said"];
+
 fn particulars(kind: &str, line: &Line) -> Value {
     let data = &line.data;
     match kind {
@@ -145,11 +149,16 @@ fn particulars(kind: &str, line: &Line) -> Value {
         }
         // Its receipt shows it.
         HANDED_OVER if line.accepts().is_some() => json!({ "by_message": line.message }),
-        HANDED_OVER => json!({
-            "attempt": data["attempt"], "peer": data["peer"], "status": data["status"], "sent": data["sent"],
-            "answer": data["answer"], "said": data["said"], "adapter": data["adapter"],
-            "started_at": data["started_at"],
-        }),
+        HANDED_OVER => {
+            let mut handed = json!({
+                "attempt": data["attempt"], "peer": data["peer"], "status": data["status"],
+                "adapter": data["adapter"], "started_at": data["started_at"],
+            });
+            for name in EXCHANGED.into_iter().filter(|name| data.get(name).is_some()) {
+                handed[name] = data[name].clone();
+            }
+            handed
+        }
         ANSWERED => json!({ "by_message": data["by"], "by": data["organisation"] }),
         _ => json!({ "by_message": line.message, "by": data["organisation"] }),
     }

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    About, Line,
+    About, Line, attempts,
     statements::{self, Bases, Configured, Ground},
 };
 use crate::{
     domain::id::MessageId,
-    engine::trail::ATTEMPTED,
     evidence::{
+        attempt::Exchanged,
         digest::{Commitment, Digest, Sm3Digest},
         file::{self, File, Sealed},
         signer::{KeyId, PublicKey, PublicKeys},
@@ -88,7 +88,7 @@ impl Step {
             Self::Statements => "声明：没有可信密钥的签名，或签名后被改动、增减",
             Self::Contents => "清单：包内内容与枢纽签名的清单不符，有缺失、增添或替换",
             Self::Receipts => "回执：与封存的摘要不符，或没有可信密钥的签名",
-            Self::Openings => "原文：与封存的承诺不符，已被改动",
+            Self::Openings => "原文与收发摘要：与封存的承诺不符，已被改动",
             Self::Facts => "事实：声明所述与封存的留痕不符",
             Self::Words => "答复：对方答复的文字与封存的摘要不符",
             Self::Keys => "公钥：包内所列公钥与实际签名的公钥不符",
@@ -139,6 +139,8 @@ pub struct Proven {
     pub statements: Vec<Value>,
     /// Messages by the position of their acceptance.
     pub messages: Vec<Message>,
+    /// What was sent and answered, by the position of the attempt; none where it is left out or erased.
+    pub exchanged: BTreeMap<u64, Exchanged>,
     /// What targets answered, by the position of the attempt.
     pub said: BTreeMap<u64, String>,
     /// Keys that signed.
@@ -190,13 +192,15 @@ pub fn verify(bytes: &[u8], keys: &PublicKeys, log: Option<&str>) -> Result<Prov
     for (message, checked) in file.messages.iter().zip(&mut messages) {
         checked.opened = at(Step::Openings, opened(message, checked, &lines))?;
     }
+    let exchanged = at(Step::Openings, attempts::opened(&file, &lines))?;
     let bases = bases(&messages, &stated);
     let ground =
         Ground { sealed: &sealed, issued_at: &issued_at, lines: &lines, about: &about, bases: &bases };
     at(Step::Facts, facts(&stated, &ground.statements()))?;
-    let said = at(Step::Words, words(&file, &lines))?;
+    let said = at(Step::Words, words(&file, &lines, &exchanged))?;
     at(Step::Keys, named(&file, keys, &signed_by))?;
-    Ok(Proven { sealed, about, configured, lines, statements: stated, messages, said, keys: signed_by })
+    let keys = signed_by;
+    Ok(Proven { sealed, about, configured, lines, statements: stated, messages, exchanged, said, keys })
 }
 
 fn at<T>(step: Step, done: Result<T, Because>) -> Result<T, Failed> {
@@ -355,13 +359,15 @@ fn facts(stated: &[Value], derived: &[Value]) -> Result<(), Because> {
     Err(unfit(format!("the entries give {expected} statements, the file has {found}")))
 }
 
-fn words(file: &File, lines: &[Line]) -> Result<BTreeMap<u64, String>, Because> {
+fn words(
+    file: &File,
+    lines: &[Line],
+    opened: &BTreeMap<u64, Exchanged>,
+) -> Result<BTreeMap<u64, String>, Because> {
     let mut said = BTreeMap::new();
-    for file::Said { entry, words } in &file.said {
-        let found = lines.binary_search_by_key(entry, |line| line.position);
-        let line = found.ok().map(|index| &lines[index]).filter(|line| line.event == ATTEMPTED);
-        let digest = serde_json::json!(Digest::of(words.as_bytes()));
-        if line.is_none_or(|line| line.data["said"] != digest) {
+    for one in &file.said {
+        let file::Said { entry, words } = one;
+        if !attempts::are_words(lines, opened, one) {
             return Err(unfit(format!("the words at position {entry} are not those that were sealed")));
         }
         if said.last_key_value().is_some_and(|(last, _)| last >= entry) {

@@ -6,6 +6,7 @@
 //! is removed; who did it and why is in the trail. Cut off at any moment it is taken up where it stood. What
 //! messages said is erased after its legal term, online and in archives.
 
+mod attempts;
 mod erase;
 mod month;
 mod verify;

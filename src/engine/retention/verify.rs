@@ -8,7 +8,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::exists;
+use super::{
+    attempts::{self, Attempts},
+    exists,
+};
 use crate::{
     domain::{
         id::{EndpointId, MatterId, MessageId},
@@ -37,6 +40,8 @@ pub struct Findings {
     pub report: Report,
     /// Messages that are what their entries commit to.
     pub messages: u64,
+    /// Entries of attempts that what is kept of these opens.
+    pub attempts: u64,
     /// Messages that were erased before they were archived; the trail says by whom.
     pub erased_messages: u64,
     /// Whether the file of personal contents is gone, as it may be after its legal term.
@@ -67,10 +72,11 @@ pub fn verify(
         }
     }
     places.sort();
-    let (mut found, mut before) = (Vec::new(), None);
+    let (mut found, mut before, mut attempts) = (Vec::new(), None, Attempts::default());
     for place in places {
         let (manifest, digest) = Manifest::read(&place)?;
-        found.push(one(&place, &manifest, digest, before.as_ref(), (origin, keys, anchors))?);
+        let of = Archive { place: &place, manifest: &manifest, digest };
+        found.push(one(&of, before.as_ref(), (origin, keys, anchors), &mut attempts)?);
         before = Some((manifest, digest));
     }
     Ok(found)
@@ -78,12 +84,18 @@ pub fn verify(
 
 type Trust<'t> = (&'t Origin, &'t PublicKeys, &'t [String]);
 
-fn one(
-    place: &Path,
-    manifest: &Manifest,
+/// One of them.
+struct Archive<'a> {
+    place: &'a Path,
+    manifest: &'a Manifest,
     digest: Digest,
+}
+
+fn one(
+    &Archive { place, manifest, digest }: &Archive<'_>,
     before: Option<&(Manifest, Digest)>,
     trust: Trust<'_>,
+    attempts: &mut Attempts,
 ) -> Result<Findings, archive::Error> {
     let mut wrong = Vec::new();
     if manifest.format != FORMAT || manifest.origin != trust.0.to_string() {
@@ -95,16 +107,27 @@ fn one(
         wrong.push(format!("it does not continue the archive of {}", earlier.month));
     }
     let mut accepted = HashMap::new();
-    let report = sealed(place, manifest, trust, &mut accepted, &mut wrong)?;
+    let report = sealed(place, manifest, trust, (&mut accepted, attempts), &mut wrong)?;
     let erased = !exists(&place.join(MESSAGES))?;
     let (messages, erased_messages) =
-        if erased { (0, 0) } else { committed(place, manifest, &accepted, &mut wrong)? };
+        if erased { (0, 0) } else { committed(place, manifest, (&accepted, attempts), &mut wrong)? };
+    let (opened, unfit) = attempts.settle();
+    wrong.extend(unfit.iter().map(|id| format!("delivery {id}: an attempt is not as it was sealed")));
     let deliveries = read_part(place, DELIVERIES, |_| Ok(()))?;
     if !manifest.parts.contains(&deliveries) {
         wrong.push(format!("{DELIVERIES} is not the file that the manifest names"));
     }
     let month = manifest.month.clone();
-    Ok(Findings { month, manifest: digest, report, messages, erased_messages, erased, wrong })
+    Ok(Findings {
+        month,
+        manifest: digest,
+        report,
+        messages,
+        attempts: opened,
+        erased_messages,
+        erased,
+        wrong,
+    })
 }
 
 #[derive(Deserialize)]
@@ -119,12 +142,12 @@ struct Mark {
     note: String,
 }
 
-/// The seal over the archived entries; what they say of acceptances goes into `accepted`.
+/// The seal over the archived entries; what they say of acceptances goes into `accepted`, and of attempts into `attempts`.
 fn sealed(
     place: &Path,
     manifest: &Manifest,
     (origin, keys, anchors): Trust<'_>,
-    accepted: &mut HashMap<MessageId, Value>,
+    (accepted, attempts): (&mut HashMap<MessageId, Value>, &mut Attempts),
     wrong: &mut Vec<String>,
 ) -> Result<Report, archive::Error> {
     let mut marks = Vec::new();
@@ -152,6 +175,7 @@ fn sealed(
         }
         check.entry(entry.position, entry.body.as_bytes());
         let said: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+        attempts.entry(&said);
         if said["event"] == ACCEPTED
             && let Some(id) = said["message"].as_str().and_then(|id| id.parse().ok())
         {
@@ -190,12 +214,15 @@ fn frontier(text: &str) -> Option<Frontier> {
 fn committed(
     place: &Path,
     manifest: &Manifest,
-    accepted: &HashMap<MessageId, Value>,
+    (accepted, attempts): (&HashMap<MessageId, Value>, &mut Attempts),
     wrong: &mut Vec<String>,
 ) -> Result<(u64, u64), archive::Error> {
     let (mut good, mut erased) = (0, 0);
     let part = read_part(place, MESSAGES, |value| {
-        let row = read::<Kept>(value)?.row()?;
+        let mut kept = read::<Kept>(value)?;
+        let deliveries = std::mem::take(&mut kept.deliveries);
+        deliveries.iter().try_for_each(|delivery| attempts.delivery(delivery))?;
+        let row = kept.row()?;
         match accepted.get(&row.id).map(|data| audit::message(&row, data)) {
             Some(None) if row.is_erased() => erased += 1,
             Some(None) => good += 1,
@@ -225,6 +252,9 @@ struct Kept {
     canonical: String,
     decision: String,
     receipt: String,
+    /// None in archives of earlier versions.
+    #[serde(default)]
+    deliveries: Vec<attempts::Kept>,
 }
 
 impl Kept {

@@ -20,7 +20,9 @@ use crate::{
         digest::{Digest, Salt},
         tree::{Frontier, leaf_hash},
     },
-    port::store::{self, Archived, DeliveryFilter, MessageRow, Page, Sha256Digest, Stock, Store},
+    port::store::{
+        self, Archived, AttemptRow, DeliveryFilter, DeliveryRow, MessageRow, Page, Sha256Digest, Stock, Store,
+    },
 };
 
 /// Rows read at a time.
@@ -156,7 +158,7 @@ async fn checkpoints(store: &dyn Store, folder: &Path, from: u64, until: u64) ->
     Ok(writer.finish()?)
 }
 
-/// Messages, and their deliveries with the attempts.
+/// Messages with what opens their entries, and apart from that their deliveries with the attempts.
 async fn contents(store: &dyn Store, folder: &Path, month: Month) -> Result<[Part; 2], Error> {
     let mut messages = PartWriter::create(folder, MESSAGES)?;
     let mut deliveries = PartWriter::create(folder, DELIVERIES)?;
@@ -167,16 +169,42 @@ async fn contents(store: &dyn Store, folder: &Path, month: Month) -> Result<[Par
         after = *last;
         for (_, id) in &page {
             let gone = || store::Error::Damaged(format!("message {id} is gone").into());
-            messages.line(&message(&store.message(*id).await?.ok_or_else(gone)?))?;
+            let mut whole = message(&store.message(*id).await?.ok_or_else(gone)?);
             let filter = DeliveryFilter { message: Some(*id), ..DeliveryFilter::default() };
             let all = Page { offset: 0, limit: DELIVERIES_LIMIT };
+            let mut openings = Vec::new();
             for row in store.deliveries(filter, all).await? {
                 let attempts = store.attempts(row.id).await?;
-                deliveries.line(&json!({ "delivery": row, "attempts": attempts }))?;
+                let (opening, rest) = split(row, attempts);
+                openings.push(opening);
+                deliveries.line(&rest)?;
             }
+            whole["deliveries"] = json!(openings);
+            messages.line(&whole)?;
         }
     }
     Ok([messages.finish()?, deliveries.finish()?])
+}
+
+/// A delivery in two: what may be erased with its message, and what stays.
+fn split(mut row: DeliveryRow, mut attempts: Vec<AttemptRow>) -> (Value, Value) {
+    let openings: Vec<_> = attempts.iter().map(opening).collect();
+    let erasable = json!({ "id": row.id, "detail": row.detail.take(), "attempts": openings });
+    for attempt in &mut attempts {
+        attempt.detail = String::new();
+        (attempt.sent_digest, attempt.sent_sm3) = (None, None);
+        (attempt.answer_digest, attempt.answer_sm3) = (None, None);
+    }
+    (erasable, json!({ "delivery": row, "attempts": attempts }))
+}
+
+/// What opens the entry of an attempt, with its words; the salt is none in attempts of earlier versions, and where nothing
+/// was tried.
+fn opening(row: &AttemptRow) -> Value {
+    json!({
+        "salt": row.salt.map(Salt::from_bytes), "detail": row.detail, "sent_digest": row.sent_digest,
+        "sent_sm3": row.sent_sm3, "answer_digest": row.answer_digest, "answer_sm3": row.answer_sm3,
+    })
 }
 
 fn message(row: &MessageRow) -> Value {

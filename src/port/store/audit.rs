@@ -81,7 +81,7 @@ pub struct Rows {
     pub deliveries: Vec<DeliveryRow>,
     /// Attempts of all these, oldest first.
     pub attempts: HashMap<DeliveryId, Vec<AttemptRow>>,
-    /// Of the messages, those of which an entry says that they were erased.
+    /// Of the messages, and of those whose attempts are emptied, the ones of which an entry says that they were erased.
     pub erased: HashSet<MessageId>,
     /// How many entries with the words asked for each of these has.
     pub told: HashMap<DeliveryId, usize>,

@@ -86,6 +86,8 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What was tried.
     pub record: AttemptRecord,
+    /// Salt under which the entry commits to what was sent and answered; none where nothing was tried.
+    pub salt: Option<[u8; 16]>,
     /// Where the delivery goes if the lease still stands.
     pub next: Next,
     /// Whether the attempt counts against the retry policy.

@@ -232,6 +232,18 @@ pub struct AttemptRow {
     pub answer_sm3: Option<String>,
     /// Version of the adapter's configuration.
     pub adapter_version: String,
+    /// Salt under which the trail commits to the digests and the detail, for whoever opens that; none of attempts of before,
+    /// where nothing was tried, and once it is erased.
+    #[serde(skip)]
+    pub salt: Option<[u8; 16]>,
+    /// Whether digests, detail and salt were erased with what the message said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
+}
+
+impl AttemptRow {
+    /// What stands in the place of the salt once it is erased.
+    pub const ERASED: [u8; 16] = [0; 16];
 }
 
 /// Whose trail.

@@ -69,22 +69,21 @@ impl Job for Asked {
 
     async fn run(&self, session: &Session<'_>) -> Result<Rows, Failure> {
         let mut rows = Rows { messages: messages(session, self).await?, ..Rows::default() };
-        rows.erased = erased(session, self, &rows.messages).await?;
         let read = self.messages.iter().take(rows.messages.len()).map(|id| id.0).collect();
         rows.deliveries = deliveries(session, "k.id", read).await?;
         let alone = self.deliveries.iter().map(|id| id.0).collect();
         rows.deliveries.extend(deliveries(session, "d.id", alone).await?);
         let ids: Vec<_> = rows.deliveries.iter().map(|row| row.id.0).collect();
-        if ids.is_empty() {
-            return Ok(rows);
+        if !ids.is_empty() {
+            for row in session.rows(include_str!("sql/audit_attempts.sql"), &[&ids]).await? {
+                let delivery = DeliveryId(row.id("delivery")?);
+                rows.attempts.entry(delivery).or_default().push(query::attempt(&row)?);
+            }
+            for row in session.rows(include_str!("sql/audit_told.sql"), &[&ids, &self.told]).await? {
+                rows.told.insert(DeliveryId(row.id("delivery")?), row.number("told")?);
+            }
         }
-        for row in session.rows(include_str!("sql/audit_attempts.sql"), &[&ids]).await? {
-            let delivery = DeliveryId(row.id("delivery")?);
-            rows.attempts.entry(delivery).or_default().push(query::attempt(&row)?);
-        }
-        for row in session.rows(include_str!("sql/audit_told.sql"), &[&ids, &self.told]).await? {
-            rows.told.insert(DeliveryId(row.id("delivery")?), row.number("told")?);
-        }
+        rows.erased = erased(session, self, &rows).await?;
         Ok(rows)
     }
 }
@@ -103,13 +102,13 @@ async fn messages(session: &Session<'_>, asked: &Asked) -> Result<Vec<Option<Mes
     read.collect()
 }
 
-async fn erased(
-    session: &Session<'_>,
-    asked: &Asked,
-    read: &[Option<MessageRow>],
-) -> Result<HashSet<MessageId>, Failure> {
-    let ids = read.iter().flatten().filter(|row| row.is_erased()).map(|row| row.id.0);
-    let ids: Vec<Uuid> = ids.collect();
+async fn erased(session: &Session<'_>, asked: &Asked, read: &Rows) -> Result<HashSet<MessageId>, Failure> {
+    let messages = read.messages.iter().flatten().filter(|row| row.is_erased()).map(|row| row.id.0);
+    let is_emptied = |row: &&DeliveryRow| {
+        read.attempts.get(&row.id).is_some_and(|attempts| attempts.iter().any(|attempt| attempt.erased))
+    };
+    let emptied = read.deliveries.iter().filter(is_emptied).map(|row| row.message.0);
+    let ids: Vec<Uuid> = messages.chain(emptied).collect();
     let Some(word) = asked.erased.filter(|_| !ids.is_empty()) else { return Ok(HashSet::new()) };
     let sql = "SELECT DISTINCT message FROM trail WHERE message = ANY($1) AND event = $2";
     let rows = session.rows(sql, &[&ids, &word]).await?;

@@ -244,7 +244,10 @@ pub(super) fn message(row: &Row) -> Result<MessageRow, Failure> {
 
 pub(super) fn attempt(row: &Row) -> Result<AttemptRow, Failure> {
     let status: Option<i32> = row.value("status")?;
+    let salt = row.salt_if("salt")?;
     Ok(AttemptRow {
+        salt: salt.filter(|salt| *salt != AttemptRow::ERASED),
+        erased: salt == Some(AttemptRow::ERASED),
         attempt: row.number("attempt")?,
         outcome: row.value("outcome")?,
         started_at: row.time("started_at")?,

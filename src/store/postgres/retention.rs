@@ -28,6 +28,9 @@ const DEFAULTS: [(&str, &str); 3] = [
     ("trail_default", "at < $1 AND EXISTS (SELECT FROM trail_sealed s WHERE s.id = trail_default.id)"),
 ];
 
+/// Erases what opens the entries about messages, and the words of those whom they went to.
+const OPENINGS: [&str; 2] = [include_str!("sql/attempt_erase.sql"), include_str!("sql/delivery_erase.sql")];
+
 #[async_trait]
 impl Retention for PostgresStore {
     async fn archived(&self) -> Result<Option<Archived>, Error> {
@@ -185,6 +188,10 @@ impl Job for Erase {
         let ids: Vec<Uuid> = self.messages.iter().map(|(id, _)| id.0).collect();
         let rows = session.rows(include_str!("sql/message_erase.sql"), &[&ids]).await?;
         let erased = rows.iter().map(|row| row.value::<Uuid>("id")).collect::<Result<HashSet<_>, _>>()?;
+        let ids: Vec<Uuid> = erased.iter().copied().collect();
+        for sql in OPENINGS {
+            session.execute(sql, &[&ids]).await?;
+        }
         let entries = self.messages.iter().filter(|(id, _)| erased.contains(&id.0));
         insert::entries(session, &entries.map(|(_, entry)| entry).collect::<Vec<_>>()).await?;
         Ok(erased.len() as u64)

@@ -131,6 +131,7 @@ async fn record(
                 &column(&tried, |(_, one)| clean(&one.record.adapter_version)),
                 &column(&tried, |(_, one)| one.record.sent_sm3.map(|digest| digest.to_vec())),
                 &column(&tried, |(_, one)| one.record.answer_sm3.map(|digest| digest.to_vec())),
+                &column(&tried, |(_, one)| one.salt.map(|salt| salt.to_vec())),
             ],
         )
         .await?;

@@ -118,6 +118,12 @@ pub(super) trait Columns {
         Ok(Some(bytes.try_into().map_err(|_| damaged(format_args!("{column} has {} bytes", bytes.len())))?))
     }
 
+    /// A salt, where there is one.
+    fn salt_if(&self, column: &str) -> Result<Option<[u8; 16]>, Failure> {
+        let Some(bytes) = self.value::<Option<&[u8]>>(column)? else { return Ok(None) };
+        Ok(Some(bytes.try_into().map_err(|_| damaged(format_args!("{column} has {} bytes", bytes.len())))?))
+    }
+
     /// Bytes.
     fn bytes(&self, column: &str) -> Result<bytes::Bytes, Failure> {
         self.value::<Vec<u8>>(column).map(Into::into)

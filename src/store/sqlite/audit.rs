@@ -75,9 +75,15 @@ fn rows(connection: &Connection, asked: &Asked) -> Result<Rows, Error> {
     for id in &asked.deliveries {
         deliveries(connection, "d.id = ?1", Id(id.0), &mut rows)?;
     }
-    let ids: Vec<_> = rows.deliveries.iter().map(|row| row.id).collect();
-    for id in ids {
+    let ids: Vec<_> = rows.deliveries.iter().map(|row| (row.id, row.message)).collect();
+    for (id, message) in ids {
         history(connection, id, asked, &mut rows)?;
+        if let Some(word) = asked.erased
+            && rows.attempts.get(&id).is_some_and(|attempts| attempts.iter().any(|row| row.erased))
+            && is_told(connection, message, word)?
+        {
+            rows.erased.insert(message);
+        }
     }
     Ok(rows)
 }

@@ -200,7 +200,10 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
 }
 
 pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+    let salt = row.get::<_, Option<[u8; 16]>>("salt")?;
     Ok(AttemptRow {
+        salt: salt.filter(|salt| *salt != AttemptRow::ERASED),
+        erased: salt == Some(AttemptRow::ERASED),
         attempt: row.get("attempt")?,
         outcome: row.get("outcome")?,
         started_at: row.time("started_at")?,

@@ -32,6 +32,9 @@ const SWEEPS: [&str; 4] = [
         AND NOT EXISTS (SELECT 1 FROM trail_unsealed u WHERE u.entry = t.number) ORDER BY t.number LIMIT ?3)",
 ];
 
+/// Erases what opens the entries about one message, and the words of those whom it went to.
+const OPENINGS: [&str; 2] = [include_str!("sql/attempt_erase.sql"), include_str!("sql/delivery_erase.sql")];
+
 #[async_trait]
 impl Retention for SqliteStore {
     async fn archived(&self) -> Result<Option<Archived>, Error> {
@@ -109,6 +112,9 @@ impl Retention for SqliteStore {
                 for (id, entry) in &messages {
                     let sql = include_str!("sql/message_erase.sql");
                     if connection.prepare_cached(sql)?.execute([Id(id.0)])? > 0 {
+                        for sql in OPENINGS {
+                            connection.prepare_cached(sql)?.execute([Id(id.0)])?;
+                        }
                         insert::entries(connection, [entry])?;
                         erased += 1;
                     }

@@ -67,6 +67,7 @@ fn record(change: &Change<'_>, standing: &Standing, settlement: &Settlement) -> 
         record.adapter_version,
         record.sent_sm3,
         record.answer_sm3,
+        settlement.salt,
     ])?;
     Ok(written > 0)
 }

@@ -67,6 +67,19 @@ fn holds(case: &Case, id: &str, algorithm: &str) {
     let count = signatures(folder.path(), &key, algorithm).unwrap();
     assert!(count >= 3, "the checkpoint, the statements and the receipts: {count}");
 
+    let whole = parsed(&file);
+    for attempt in whole["attempts"].as_array().unwrap() {
+        let entry = whole["entries"].as_array().unwrap().iter().find(|it| it["position"] == attempt["entry"]);
+        for digest in ["sha256", "sm3"] {
+            let path = folder.path().join(format!("exchanged-{}.bin", attempt["entry"]));
+            let output =
+                Command::new("openssl").args(["dgst", "-r", &format!("-{digest}")]).arg(path).output();
+            let told = String::from_utf8(output.unwrap().stdout).unwrap();
+            let sealed = format!("\\\"{digest}:{}\\\"", told.split(' ').next().unwrap());
+            assert!(told.len() > 64 && entry.unwrap().to_string().contains(&sealed), "{sealed}: {entry:?}");
+        }
+    }
+
     let stranger = Hub::configure(&[]);
     let path = folder.path().join("evidence.json").display().to_string();
     let said = stranger.ask(&["evidence", "verify", &path, "--key", &key.display().to_string()]);
@@ -111,6 +124,9 @@ async fn the_steps_by_hand_find_what_was_changed_too() {
     let mut payload = whole.clone();
     payload["messages"][0]["opening"]["received"] = json!("e30=");
     finds(payload, "commitment");
+    let mut exchanged = whole.clone();
+    exchanged["attempts"][1]["exchanged"]["answer"] = exchanged["attempts"][0]["exchanged"]["answer"].clone();
+    finds(exchanged, "exchanged does not open");
     let mut removed = whole.clone();
     removed["entries"].as_array_mut().unwrap().remove(1);
     finds(removed, "contents");

@@ -62,6 +62,19 @@ fn contents_changed() -> Vec<Change> {
             replace(&mut file["messages"][0]["opening"]["decision"], "610902-scjgj", "610902-wjj");
         }),
         change("openings", |file| file["messages"][0]["opening"]["salt"] = json!("00".repeat(16))),
+        change("openings", |file| {
+            let zeros = format!("sha256:{}", "00".repeat(32));
+            file["attempts"][1]["exchanged"]["sent"] = json!(zeros);
+        }),
+        change("openings", |file| file["attempts"][0]["exchanged"]["answer_sm3"] = Value::Null),
+        change("openings", |file| file["attempts"][1]["salt"] = json!("00".repeat(16))),
+        change("openings", |file| {
+            let other = file["attempts"][0]["exchanged"].clone();
+            file["attempts"][1]["exchanged"] = other;
+        }),
+        change("openings", |file| file["attempts"][1]["entry"] = file["entries"][0]["position"].clone()),
+        change("openings", |file| file["attempts"].as_array_mut().unwrap().swap(0, 1)),
+        change("words", |file| remove(&mut file["attempts"], 1)),
         // Removed entries: the first attempt, which failed; the last one, the signature; with the list.
         change("contents", |file| remove(&mut file["entries"], 1)),
         change("contents", |file| {

@@ -4,7 +4,7 @@
 mod by_hand;
 mod forged;
 mod page;
-mod stage;
+pub(crate) mod stage;
 mod statements;
 
 use std::fs;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -69,6 +69,31 @@ impl Books {
         let mut statement = self.0.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
         rows.map(|body| serde_json::from_slice(&body.unwrap()).unwrap()).collect()
+    }
+
+    /// Every table, with the bytes of all its values.
+    pub(crate) fn tables(&self) -> Vec<(String, Vec<u8>)> {
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+        let mut statement = self.0.prepare(sql).unwrap();
+        let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let table = |name: rusqlite::Result<String>| {
+            let name = name.unwrap();
+            let mut statement = self.0.prepare(&format!("SELECT * FROM \"{name}\"")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            let mut bytes = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                for column in 0..columns {
+                    match row.get_ref(column).unwrap() {
+                        ValueRef::Text(value) | ValueRef::Blob(value) => bytes.extend_from_slice(value),
+                        _ => {}
+                    }
+                    bytes.push(b'\n');
+                }
+            }
+            (name, bytes)
+        };
+        names.map(table).collect()
     }
 
     /// A text that a query gives.

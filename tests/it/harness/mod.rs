@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod department;
 pub(crate) mod disk;
 pub(crate) mod drop_box;
+pub(crate) mod dump;
 pub(crate) mod fetcher;
 pub(crate) mod front;
 pub(crate) mod hub;

@@ -78,6 +78,7 @@ pub(crate) fn settlement(work: &Work, outcome: Outcome, next: Next, now: Timesta
         attempt: work.attempt,
         outcome,
         record,
+        salt: Some([5; 16]),
         next,
         counts: Counts::Attempt,
         entry: entry_of("delivery.attempted", work.delivery),

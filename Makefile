@@ -40,10 +40,10 @@ bench-production: ## Measure the hub on PostgreSQL and RabbitMQ against the limi
 		LIANDONG_AMQP_URL=$$LIANDONG_TEST_AMQP_URL exec "$$@"' bench \
 		$(CARGO) run --release --locked --quiet -- bench --store postgres --bus amqp $(ARGS)
 
-audit: ## Check licences, advisories and banned crates
+audit: ## Check licences, advisories and banned crates (ARGS=--offline where no network is)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \
 		echo "cargo-deny is not installed; install it with: cargo install --locked cargo-deny" >&2; exit 1; }
-	$(CARGO) deny --locked check
+	$(CARGO) deny --locked $(ARGS) check
 
 protolock: ## Add what is new in proto/ to the lock of numbers and names in use
 	LIANDONG_PROTO_LOCK=add $(CARGO) test --locked --test it proto_lock

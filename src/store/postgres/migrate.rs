@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     ("0003_sm3", include_str!("migrations/0003_sm3.sql")),
     ("0004_signing_key", include_str!("migrations/0004_signing_key.sql")),
     ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
+    ("0006_resend", include_str!("migrations/0006_resend.sql")),
 ];
 
 /// Brings the database to the form this version knows.

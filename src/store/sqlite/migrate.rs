@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_sm3", include_str!("migrations/0003_sm3.sql")),
     ("0004_signing_key", include_str!("migrations/0004_signing_key.sql")),
     ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
+    ("0006_resend", include_str!("migrations/0006_resend.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

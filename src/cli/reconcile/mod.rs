@@ -202,7 +202,7 @@ async fn compare(
     }
     show(call, &plan, &[])?;
     let count = plan.steps().len();
-    Ok(match to {
+    match to {
         Some(path) => {
             let path = path.display();
             call.output.say(
@@ -214,7 +214,8 @@ async fn compare(
             &format!("可处理 {count} 件：加 --plan 文件 写成方案"),
             &format!("{count} can be dealt with: write a plan with --plan FILE"),
         )?,
-    })
+    }
+    Ok(())
 }
 
 fn digest(text: &str) -> String {
@@ -274,14 +275,15 @@ async fn apply(
         return Ok(());
     }
     let count = steps.len();
-    Ok(if does {
+    if does {
         call.output.say(&format!("已处理 {count} 件"), &format!("{count} are dealt with"))?;
     } else {
         call.output.say(
             &format!("试运行，未作任何改动；将处理 {count} 件"),
             &format!("Rehearsed, nothing was changed; {count} would be dealt with"),
         )?;
-    })
+    }
+    Ok(())
 }
 
 /// The rows of a plan; of those that do not fit, why.

@@ -323,9 +323,12 @@ impl Row {
     /// It is known here, but not as one of the day and the pair.
     pub(super) fn is_elsewhere(&mut self, state: &str) {
         self.state = state.parse().ok();
-        self.why_zh = "本枢纽有此推送，但不属于该日或该对机构：请核对双方清单的日期和范围".to_owned();
-        self.why = "this hub knows it, but not as one of this day and pair: compare what both lists cover"
-            .to_owned();
+        let why = (
+            "本枢纽有此推送，但不属于该日或该对机构：请核对双方清单的日期和范围".to_owned(),
+            "this hub knows it, but not as one of this day and pair: compare what both lists cover"
+                .to_owned(),
+        );
+        (self.why_zh, self.why) = why;
     }
 }
 

@@ -72,7 +72,9 @@ fn sent_again<R: Rows>(
             let counts = settlement.counts == Counts::Attempt;
             let again = Again {
                 attempts: again.attempts.saturating_add(u32::from(counts)),
-                first_attempt_at: again.first_attempt_at.or(counts.then_some(settlement.record.started_at)),
+                first_attempt_at: again
+                    .first_attempt_at
+                    .or_else(|| counts.then_some(settlement.record.started_at)),
                 ..*again
             };
             let place = Place {

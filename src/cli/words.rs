@@ -134,6 +134,7 @@ impl Words {
             "withdraw" => "取消推送",
             "serve_offline" => "线下送达",
             "confirm_relay" => "确认转报",
+            "resend" => "重新推送",
             other => other,
         };
         format!("{}{more}", self.language.pick(chinese, &word))

@@ -47,7 +47,10 @@ impl Acknowledgements for Acknowledge {
             for (place, settled) in
                 places.into_iter().zip(self.settle.settle(outcomes, Teller::Worker).await?)
             {
-                if matches!(settled, Settled::Applied { .. } | Settled::LateSuccess { .. }) {
+                if matches!(
+                    settled,
+                    Settled::Applied { .. } | Settled::LateSuccess { .. } | Settled::Again { .. }
+                ) {
                     counted[place] = Counted::Yes;
                 }
             }

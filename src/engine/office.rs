@@ -23,10 +23,10 @@ use crate::{
     evidence::digest::Digest,
     port::{
         clock::Clock,
-        operations::{By, Error, KeyFault, KeyState, Operations, Rehearsal, Rotation},
+        operations::{By, Error, KeyFault, KeyState, Operations, Rehearsal, Replay, Rotation},
         store::{
             DeliveryFilter, DeliveryRow, NewToken, NotPossible, Obligation, Operated, Operation, Page, Scope,
-            Sha256Digest, Store,
+            Sha256Digest, Step, Store, Way,
         },
     },
     task::metrics::PARKED,
@@ -93,6 +93,37 @@ impl Operations for Office {
             duties: owed.filter(about).collect(),
             second_hops: beside.iter().filter(|it| waits(it)).map(|it| it.id).collect(),
         })
+    }
+
+    async fn replay(&self, plan: Replay, way: Way, by: By) -> Result<(), Error> {
+        if way == Way::Done && by.reason.trim().is_empty() {
+            return Err(Error::NoReason);
+        }
+        let now = self.clock.now();
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        let mut unknown = Vec::new();
+        for (delivery, from, redo) in plan.steps {
+            let message = match self.row(delivery).await {
+                Ok(row) => row.message,
+                Err(Error::NotPossible(why)) => {
+                    unknown.push(why);
+                    continue;
+                }
+                Err(other) => return Err(other),
+            };
+            let data = trail::answered(json!({ "operation": redo.as_str(), "plan": plan.plan }), &by);
+            let entry = trail::entry(trail::OPERATED, About::delivery(message, delivery), &data, now);
+            steps.push(Step { delivery, from, redo, entry });
+        }
+        let way_there = if unknown.is_empty() { way } else { Way::Rehearsed };
+        match self.store.replay(steps, way_there, now).await? {
+            Ok(ready) if unknown.is_empty() => {
+                self.desk.ready(&ready);
+                Ok(())
+            }
+            Ok(_) => Err(Error::NotFitting(unknown)),
+            Err(others) => Err(Error::NotFitting([unknown, others].concat())),
+        }
     }
 
     async fn add_token(&self, name: &str, scope: Scope, by: By) -> Result<String, Error> {

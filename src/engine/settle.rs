@@ -32,7 +32,7 @@ use crate::{
     },
     task::{
         Failure,
-        metrics::{ATTEMPT_DURATION, ATTEMPTS, END_TO_END, OUTCOMES_REFUSED, PARKED},
+        metrics::{ATTEMPT_DURATION, ATTEMPTS, END_TO_END, OUTCOMES_REFUSED, PARKED, RESENDS_GIVEN_UP},
     },
 };
 
@@ -155,12 +155,20 @@ impl Settle {
                 if let Next::Scheduled { at } = settlement.next {
                     self.desk.due(at);
                 }
-                if teller == Teller::Worker
-                    && let Some(health) = self.health(outcome)
-                    && let Some(change) = self.desk.answered(&work.endpoint, health, self.clock.now())
-                {
-                    self.tell(&work.endpoint, change).await?;
+                self.well_or_sick(outcome, teller).await?;
+            }
+            Settled::Again { ready } => {
+                count_attempt(outcome);
+                self.desk.ready(ready);
+                match settlement.next {
+                    Next::Delivered => {}
+                    Next::Scheduled { at } => self.desk.due(at),
+                    Next::Parked { .. } => {
+                        counter!(RESENDS_GIVEN_UP, "endpoint" => work.endpoint.to_string()).increment(1);
+                        tracing::error!(delivery = %work.delivery, "what was sent again was not taken, given up");
+                    }
                 }
+                self.well_or_sick(outcome, teller).await?;
             }
             Settled::LateIgnored => {
                 count_attempt(outcome);
@@ -181,6 +189,18 @@ impl Settle {
             }
         }
         self.desk.returned(work);
+        Ok(())
+    }
+
+    /// Tells the breaker what a worker found.
+    async fn well_or_sick(&self, outcome: &WorkOutcome, teller: Teller) -> Result<(), Failure> {
+        let endpoint = &outcome.work.endpoint;
+        if teller == Teller::Worker
+            && let Some(health) = self.health(outcome)
+            && let Some(change) = self.desk.answered(endpoint, health, self.clock.now())
+        {
+            self.tell(endpoint, change).await?;
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::store::{self, NotPossible, Obligation, Operated, Operation, Scope};
+use super::store::{self, NotPossible, Obligation, Operated, Operation, Redo, Scope, Way};
 use crate::domain::{delivery::Transport, id::DeliveryId};
 
 /// Operates the hub. Every operation that is done is in the trail with its operator and reason.
@@ -24,6 +24,9 @@ pub trait Operations: fmt::Debug + Send + Sync {
         by: &By,
     ) -> Result<Rehearsal, Error>;
 
+    /// Carries out a replay plan whole or not at all, or only tries it out.
+    async fn replay(&self, plan: Replay, way: Way, by: By) -> Result<(), Error>;
+
     /// Makes a token and returns it: the only time it is seen.
     async fn add_token(&self, name: &str, scope: Scope, by: By) -> Result<String, Error>;
 
@@ -38,6 +41,15 @@ pub trait Operations: fmt::Debug + Send + Sync {
 
     /// Lets the next key sign, from a moment on that every hub has heard of before.
     async fn rotate_keys(&self, by: By) -> Result<Rotation, Error>;
+}
+
+/// What a replay plan asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// SHA-256 of the plan, as whoever carries it out says: it leads from the trail to the file.
+    pub plan: String,
+    /// Its deliveries, with their states when it was made.
+    pub steps: Vec<(DeliveryId, Transport, Redo)>,
 }
 
 /// A key that signs.
@@ -160,6 +172,9 @@ pub enum Error {
     /// The delivery does not allow it.
     #[error(transparent)]
     NotPossible(#[from] NotPossible),
+    /// Deliveries of a plan do not allow it.
+    #[error("the plan does not fit the store any more, in {} of its rows; nothing was done", .0.len())]
+    NotFitting(Vec<NotPossible>),
     /// A live token has this name.
     #[error("a token named '{0}' exists; revoke it first or choose another name")]
     NameTaken(String),
@@ -188,6 +203,10 @@ impl Error {
     pub fn chinese(&self) -> Option<String> {
         Some(match self {
             Self::NotPossible(not_possible) => not_possible.chinese(),
+            Self::NotFitting(rows) => format!(
+                "方案与现状不符，未作任何处理：\n{}",
+                rows.iter().map(NotPossible::chinese).collect::<Vec<_>>().join("\n")
+            ),
             Self::NameTaken(name) => format!("已有名为“{name}”的令牌；请先吊销，或换一个名称"),
             Self::NoToken(name) => format!("没有名为“{name}”的有效令牌"),
             Self::UnknownEndpoint(endpoint) => format!("接入系统“{endpoint}”未配置：没有它的适配器目录"),

@@ -32,6 +32,8 @@ pub const BREAKER: &str = "liandong_breaker_state";
 pub const LEASES_EXPIRED: &str = "liandong_leases_expired_total";
 /// Outcomes that were not recorded; label `reason`.
 pub const OUTCOMES_REFUSED: &str = "liandong_outcomes_refused_total";
+/// What was sent again, after it had been delivered, and not taken; label `endpoint`.
+pub const RESENDS_GIVEN_UP: &str = "liandong_resends_given_up_total";
 /// Entries sealed.
 pub const SEALED: &str = "liandong_trail_sealed_total";
 /// Age of the oldest unsealed entry.
@@ -96,6 +98,7 @@ pub fn describe() {
     describe_gauge!(BREAKER, Unit::Count, "breaker of an endpoint: 0 closed, 1 probing, 2 open");
     describe_counter!(LEASES_EXPIRED, Unit::Count, "leases that ended unsettled");
     describe_counter!(OUTCOMES_REFUSED, Unit::Count, "outcomes that were not recorded, by reason");
+    describe_counter!(RESENDS_GIVEN_UP, Unit::Count, "deliveries sent again and not taken, by endpoint");
     describe_counter!(SEALED, Unit::Count, "trail entries sealed");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "age of the oldest unsealed trail entry");
     describe_counter!(ANCHORS, Unit::Count, "checkpoints sent outside, by place and result");

@@ -31,6 +31,7 @@ const PORTS: [Port; 2] = [
             "store_lanes",
             "store_operate",
             "store_query",
+            "store_replay",
             "store_retention",
             "store_settle",
             "store_stamps",

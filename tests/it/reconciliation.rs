@@ -4,6 +4,7 @@
 use std::fs;
 
 use liandong::port::clock::{Clock as _, SystemClock};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +12,7 @@ use crate::{
     contract::backend::Postgres,
     harness::{
         department::{Behaviour, Department, status},
-        hub::Hub,
+        hub::{Hub, PATIENCE, eventually, wait_until_told},
         sender::{BUREAU, ENFORCEMENT, REGULATOR, Sender, hub_of, receives, result, sends},
     },
 };
@@ -79,34 +80,185 @@ async fn two_sides_reconcile(place: Option<Postgres>) {
     assert_eq!(bureau.with_token("nobody").get(&path).await.status, 401);
     assert_eq!(bureau.get("/v1/exchanges?day=yesterday").await.status, 400);
 
-    // The counterpart lacks one, has one changed, and one that nobody sent.
+    // The counterpart lacks two, one that it took and one that it refused; it has one changed, and one that nobody sent.
     let stranger = "0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a";
     let theirs: Vec<String> = list
         .lines()
-        .filter(|line| !line.contains(&deliveries[2]))
+        .filter(|line| !line.contains(&deliveries[2]) && !line.contains(&deliveries[0]))
         .map(|line| if line.contains(&deliveries[1]) { line.replace("K-1", "K-9") } else { line.to_owned() })
         .chain([format!("{day},{BUREAU},{REGULATOR},approval.result,K-7,1,{stranger},delivered,,,")])
         .collect();
     let list = hub.home().join("theirs.csv");
     fs::write(&list, theirs.join("\n")).unwrap();
-    let compare = ["--compare", list.to_str().unwrap(), "--json"];
-    let found: Value = serde_json::from_slice(&reconcile(&hub, &compare).stdout).unwrap();
-    assert_eq!((&found["same"], &found["missing_here"]), (&json!(1), &json!([stranger])), "{found}");
-    assert_eq!(found["missing_there"], json!([{ "delivery": deliveries[2], "state": "parked" }]));
-    assert_eq!(found["different"], json!([{ "delivery": deliveries[1], "columns": ["business_key"] }]));
-    assert_eq!((&found["plan"], &found["sent_again"]), (&json!([deliveries[2]]), &Value::Null));
+    let (list, plan) = (list.to_str().unwrap(), hub.home().join("plan.json"));
+    let found: Value =
+        serde_json::from_slice(&reconcile(&hub, &["--compare", list, "--json"]).stdout).unwrap();
+    assert_eq!(found["same"], json!(0), "{found}");
+    assert_eq!(
+        told(&found),
+        [
+            (deliveries[0].as_str(), "missing_there", "delivered", "resend"),
+            (deliveries[2].as_str(), "missing_there", "parked", "retry"),
+            (deliveries[1].as_str(), "different", "delivered", "person"),
+            (stranger, "missing_here", "", "person"),
+        ]
+    );
+    assert_eq!(found["rows"][2]["columns"], json!(["business_key"]));
+    assert_eq!(found["theirs"]["file_sha256"], hex::encode(Sha256::digest(fs::read(list).unwrap())));
+    assert_eq!(found["ours"]["sha256"], hex::encode(Sha256::digest(lines.concat())));
     hub.until(&deliveries[2], "parked").await;
+    assert_eq!(target.arrivals(), 3, "nothing is sent by a comparison");
 
+    let planned = |hub: &Hub| {
+        let written = reconcile(hub, &["--compare", list, "--plan", plan.to_str().unwrap()]);
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+        hex::encode(Sha256::digest(fs::read(&plan).unwrap()))
+    };
+    let apply = |hub: &Hub, more: &[&str]| {
+        hub.command(&[&["reconcile", "--json", "--apply", plan.to_str().unwrap()], more].concat())
+            .output()
+            .unwrap()
+    };
+    let carry_out = ["--reason", "对方停机，电话13991512345核实", "--by", "张三"];
+
+    // What moved meanwhile makes all of it void, and says which and why.
+    planned(&hub);
+    hub.order(&deliveries[2], "skip").await;
+    let void = apply(&hub, &carry_out);
+    assert_eq!(void.status.code(), Some(1), "{}", String::from_utf8_lossy(&void.stdout));
+    let void: Value = serde_json::from_slice(&void.stdout).unwrap();
+    assert_eq!((&void["done"], &void["refused"][0]["delivery"]), (&json!(false), &json!(deliveries[2])));
+    assert!(void["refused"][0]["because_zh"].as_str().unwrap().contains("现为“已跳过”"), "{void}");
+    let body = json!({
+        "plan": "00".repeat(32), "reason": "x",
+        "steps": [{ "delivery": deliveries[2], "state": "parked", "do": "retry" }],
+    });
+    let (status, problem) = hub.operate(Method::POST, "/v1/exchanges/replay", Some(body.clone())).await;
+    assert_eq!((status, &problem["faults"][0]["path"]), (409, &json!(deliveries[2])), "{problem}");
+    let refused = bureau.post("/v1/exchanges/replay", "application/json", body.to_string()).await;
+    assert_eq!(refused.status, 403, "only operators send again");
+    assert_eq!(target.arrivals(), 3);
+
+    // A new plan fits: what was delivered comes again under its id, and stays delivered since the first time.
     target.behave(|_| Behaviour::Take);
-    let apply = [&compare[..], &["--apply", "--reason", "对方缺少", "--by", "张三"]].concat();
-    let done: Value = serde_json::from_slice(&reconcile(&hub, &apply).stdout).unwrap();
-    assert_eq!(done["sent_again"][0]["delivery"], deliveries[2].as_str(), "{done}");
-    hub.until(&deliveries[2], "delivered").await;
-    let last = target.look(|ledger| ledger.arrivals.last().unwrap().delivery.clone());
-    assert_eq!(last, deliveries[2], "the id is the same");
+    let before = hub.delivery(&deliveries[0]).await;
+    let digest = planned(&hub);
+    let rehearsed: Value = serde_json::from_slice(&apply(&hub, &["--dry-run"]).stdout).unwrap();
+    assert_eq!((&rehearsed["done"], &rehearsed["refused"]), (&json!(false), &json!([])), "{rehearsed}");
+    assert_eq!(target.arrivals(), 3, "nothing is sent by a rehearsal");
+    let done: Value = serde_json::from_slice(&apply(&hub, &carry_out).stdout).unwrap();
+    let steps = json!([{ "delivery": deliveries[0], "state": "delivered", "do": "resend" }]);
+    assert_eq!((&done["steps"], &done["done"]), (&steps, &json!(true)), "{done}");
+    eventually("it comes again", || target.arrivals() == 4).await;
+    let arrivals: Vec<_> = target
+        .look(|ledger| ledger.arrivals.iter().map(|it| (it.delivery.clone(), it.body.clone())).collect());
+    assert_eq!(arrivals[3], arrivals[0], "the same id, the same bytes");
+    let recorded = wait_until_told(PATIENCE, async || {
+        hub.delivery(&deliveries[0]).await["attempts_made"].as_array().unwrap().len() == 2
+    });
+    assert!(recorded.await, "the attempt is recorded");
+    let mut after = hub.delivery(&deliveries[0]).await;
+    after["attempts_made"] = before["attempts_made"].clone();
+    assert_eq!(after, before, "its state and its moment are those of the first time");
+    let trail = hub.get(&format!("/v1/deliveries/{}/trail", deliveries[0])).await;
+    let operated = trail.as_array().unwrap().iter().find(|it| it["event"] == "delivery.operated").unwrap();
+    let data = &operated["data"];
+    assert_eq!((&data["operation"], &data["by"]), (&json!("resend"), &json!("张三")), "{data}");
+    assert_eq!(data["plan"], format!("sha256:{digest}"), "the trail leads to the file");
+    assert_eq!(data["reason"], "对方停机，电话***********核实");
+    proves_the_first_time(&hub, &before);
+
     assert_eq!(hub.stop(), Some(0));
     let again = String::from_utf8(reconcile(&hub, &[]).stdout).unwrap();
     assert_eq!(cells(&again)[1][6], rows[1][6], "a stopped hub's store says the same");
+    let verified = hub.run(&["seal", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// What a plan says, row by row: delivery, finding, state, what is done.
+fn told(plan: &Value) -> Vec<(&str, &str, &str, &str)> {
+    let text = |row: &'_ Value, name: &str| row[name].as_str().map(str::to_owned).unwrap_or_default();
+    let rows = plan["rows"].as_array().unwrap_or_else(|| panic!("{plan}"));
+    assert!(rows.iter().all(|row| !text(row, "why").is_empty() && !text(row, "why_zh").is_empty()), "{plan}");
+    rows.iter()
+        .map(|row| {
+            let cell = |name: &str| row[name].as_str().unwrap_or_default();
+            (cell("delivery"), cell("finding"), cell("state"), cell("do"))
+        })
+        .collect()
+}
+
+/// The evidence of a delivery that was sent twice names the first success as its moment.
+fn proves_the_first_time(hub: &Hub, delivery: &Value) {
+    let file = hub.home().join("evidence.json");
+    let id = delivery["id"].as_str().unwrap();
+    let exported = hub.run(&["evidence", "export", id, "--wait", "--out", file.to_str().unwrap()]);
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let file: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let statements = file["statements"].as_array().unwrap().iter().map(|one| {
+        let signed: Value = serde_json::from_str(one.as_str().unwrap()).unwrap();
+        signed["statement"].clone()
+    });
+    let moments: Vec<_> =
+        statements.filter_map(|one| one["operative"]["at"].as_str().map(str::to_owned)).collect();
+    assert!(!moments.is_empty(), "{file}");
+    let first: jiff::Timestamp = delivery["handed_over_at"].as_str().unwrap().parse().unwrap();
+    for moment in moments {
+        let moment: jiff::Timestamp = moment.parse().unwrap();
+        assert_eq!(moment.as_microsecond(), first.as_microsecond());
+    }
+}
+
+/// Two results about one licence, both delivered; a list of the counterpart without those named.
+async fn older_facts_do_not_come_last(place: Option<Postgres>) {
+    let (mut hub, target) = opened(place.as_ref()).await;
+    let bureau = Sender::at(&hub, BUREAU);
+    let mut deliveries = Vec::new();
+    for key in ["K-0", "K-1"] {
+        let delivery = bureau.accepted(&result(key, "L-1")).await.delivery_to(REGULATOR);
+        hub.until(&delivery, "delivered").await;
+        deliveries.push(delivery);
+    }
+    let (day, pair) = (today(), format!("{BUREAU}:{REGULATOR}"));
+    let list = hub.home().join("theirs.csv");
+    let plan = hub.home().join("plan.json");
+    let compare = |lines: &[&str]| -> Value {
+        fs::write(&list, [&["delivery"], lines].concat().join("\n")).unwrap();
+        let files = [list.to_str().unwrap(), plan.to_str().unwrap()];
+        let arguments = [
+            "reconcile",
+            "--day",
+            &day,
+            "--pair",
+            &pair,
+            "--json",
+            "--compare",
+            files[0],
+            "--plan",
+            files[1],
+        ];
+        serde_json::from_slice(&hub.command(&arguments).output().unwrap().stdout).unwrap()
+    };
+    let alone = compare(&[&deliveries[1]]);
+    assert_eq!(told(&alone), [(deliveries[0].as_str(), "missing_there", "delivered", "person")], "{alone}");
+    let both = compare(&[]);
+    assert!(told(&both).iter().all(|row| row.3 == "resend"), "{both}");
+    let done = hub.ask(&["reconcile", "--apply", plan.to_str().unwrap(), "--reason", "对方丢失"]);
+    assert_eq!(done["done"], true, "{done}");
+    eventually("both come again", || target.arrivals() == 4).await;
+    let ids = target.look(|ledger| ledger.arrivals.iter().map(|it| it.delivery.clone()).collect::<Vec<_>>());
+    assert_eq!(ids[2..], deliveries, "in the order they were accepted");
+    assert_eq!(hub.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_keeps_its_order_on_an_embedded_store() {
+    older_facts_do_not_come_last(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_keeps_its_order_on_postgresql() {
+    older_facts_do_not_come_last(Some(Postgres::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

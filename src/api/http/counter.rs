@@ -49,6 +49,7 @@ where
         .route("/v1/counts", get(query::counts))
         .route("/v1/exchanges", get(exchange::sums))
         .route("/v1/exchanges/lines", get(exchange::lines))
+        .route("/v1/exchanges/replay", post(exchange::replay))
         .route("/v1/keys", get(operate::keys))
         .route("/v1/keys/rotation", post(operate::rotate_keys))
         .route("/v1/tokens", get(query::tokens).post(operate::add_token))

@@ -1,4 +1,7 @@
-//! Reconciliation over HTTP: the sums of a day, and its lines. An endpoint sees what it sent and what it received.
+//! Reconciliation over HTTP: the sums of a day, and its lines. An endpoint sees what it sent and what it received. What a
+//! plan does about differences is asked for by operators.
+
+use std::collections::HashSet;
 
 use axum::{
     Json,
@@ -8,12 +11,18 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Counter, Identity, Problem};
+use super::{Counter, Identity, Problem, body::Small};
 use crate::{
+    domain::{delivery::Transport, id::DeliveryId},
     engine::exchange::{self, Asked},
-    port::store::{Exchanged, Scope},
+    port::{
+        operations::{self, Replay},
+        store::{Exchanged, Redo, Scope, Way},
+    },
 };
 
+/// Deliveries that one plan does something about at most: they are one transaction.
+pub const STEPS: usize = 1_000;
 /// Lines in one answer at most.
 const LIMIT: usize = 1_000;
 
@@ -50,6 +59,68 @@ pub(super) async fn lines(
     let (rows, next) = exchange::lines(counter.store.as_ref(), &asked, bounds, (after, LIMIT), see).await?;
     let lines: Vec<_> = rows.iter().map(line).collect();
     Ok(Json(json!({ "day": asked.day, "lines": lines, "next": next })))
+}
+
+/// Body of `POST /v1/exchanges/replay`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Planned {
+    /// SHA-256 of the plan, in hex.
+    plan: String,
+    steps: Vec<PlannedStep>,
+    #[serde(default)]
+    reason: String,
+    /// What would be refused, without doing anything.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlannedStep {
+    delivery: DeliveryId,
+    /// Its state when the plan was made.
+    state: Transport,
+    /// `retry`, or `resend` of what was delivered.
+    #[serde(rename = "do")]
+    redo: Redo,
+}
+
+/// `POST /v1/exchanges/replay`: all of it, or nothing and why.
+pub(super) async fn replay(
+    State(counter): State<Counter>,
+    identity: Identity,
+    Small(body): Small,
+) -> Result<Json<Value>, Problem> {
+    identity.operator()?;
+    let asked: Planned = serde_json::from_slice(&body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::bad_request(format!(
+            "the body is not as expected: line {line} column {column}; it is JSON with 'plan', 'steps' of 'delivery', \
+             'state' and 'do' (retry or resend), 'reason' and 'dry_run'"
+        ))
+    })?;
+    let is_digest = asked.plan.len() == 64 && asked.plan.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ids: HashSet<_> = asked.steps.iter().map(|step| step.delivery).collect();
+    if !is_digest || ids.len() != asked.steps.len() || ids.len() > STEPS || ids.is_empty() {
+        return Err(Problem::bad_request(format!(
+            "'plan' is the SHA-256 of the plan in hex; it has 1 to {STEPS} steps, each of another delivery"
+        )));
+    }
+    let steps = asked.steps.iter().map(|step| (step.delivery, step.state, step.redo)).collect();
+    let plan = Replay { plan: format!("sha256:{}", asked.plan.to_ascii_lowercase()), steps };
+    let way = if asked.dry_run { Way::Rehearsed } else { Way::Done };
+    let by = identity.answers(asked.reason)?;
+    let refused = match counter.operations.replay(plan, way, by).await {
+        Ok(()) => Vec::new(),
+        Err(operations::Error::NotFitting(rows)) if asked.dry_run => rows,
+        Err(other) => return Err(other.into()),
+    };
+    let refused: Vec<_> = refused
+        .iter()
+        .map(|why| json!({ "delivery": why.delivery(), "because": why.to_string(), "because_zh": why.chinese() }))
+        .collect();
+    Ok(Json(json!({ "steps": ids.len(), "dry_run": asked.dry_run, "refused": refused })))
 }
 
 type Read = (Asked, (jiff::Timestamp, jiff::Timestamp), Option<u64>);

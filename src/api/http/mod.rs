@@ -20,6 +20,7 @@ use axum::{
     routing::post,
 };
 pub use counter::{Counter, ask, ask_as};
+pub use exchange::STEPS;
 pub use problem::Problem;
 use tokio::sync::Semaphore;
 

@@ -105,12 +105,18 @@ impl From<operations::Error> for Problem {
     fn from(error: operations::Error) -> Self {
         use operations::Error;
         let (detail, chinese) = (error.to_string(), error.chinese());
+        let faults = match &error {
+            Error::NotFitting(rows) => {
+                rows.iter().map(|why| Fault::new(why.delivery().to_string(), why.to_string())).collect()
+            }
+            _ => Vec::new(),
+        };
         let problem = match error {
             Error::Store(error) => Self::from(error),
             Error::NotPossible(NotPossible::Unknown(_)) | Error::NoToken(_) | Error::UnknownEndpoint(_) => {
                 Self::missing(detail)
             }
-            Error::NotPossible(_) => {
+            Error::NotPossible(_) | Error::NotFitting(_) => {
                 Self::new(StatusCode::CONFLICT, "not_possible", "当前状态不允许该操作", detail)
             }
             Error::NameTaken(_) => Self::new(StatusCode::CONFLICT, "name_taken", "名称已被占用", detail),
@@ -120,7 +126,7 @@ impl From<operations::Error> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "系统暂不可用，请稍后重发", detail)
             }
         };
-        Self { chinese, ..problem }
+        Self { chinese, faults, ..problem }
     }
 }
 

@@ -302,6 +302,7 @@ mod tests {
             acknowledged_at: None,
             document: None,
             after: None,
+            sent_again: None,
         }
     }
 

@@ -331,9 +331,14 @@ const ALL: &[(&str, &[Example])] = &[
                 "counts and digests of the day",
             ),
             example(
-                "liandong reconcile --day 2026-03-05 --pair 610902-xzspj:610902-scjgj --compare theirs.csv",
-                "与对方清单比对",
-                "compare with the list of a counterpart",
+                "liandong reconcile --day 2026-03-05 --pair 610902-xzspj:610902-scjgj --compare theirs.csv --plan plan.json",
+                "与对方清单比对，写出处置方案",
+                "compare with the list of a counterpart and write the plan",
+            ),
+            example(
+                "liandong reconcile --apply plan.json --reason 对方停机补送 --by 张三",
+                "执行方案",
+                "carry the plan out",
             ),
         ],
     ),

@@ -91,6 +91,7 @@ pub struct Story<'l> {
     /// Where it stopped, as far as the entries go.
     pub stop: Option<(Stop, &'l Line)>,
     is_returned: bool,
+    is_resent: bool,
     lease: u64,
 }
 
@@ -189,6 +190,10 @@ impl<'l> Story<'l> {
 
     fn attempted(&mut self, planned: &Planned<'l>, line: &'l Line) {
         self.attempts.push(line);
+        // What was delivered before it was sent again keeps its moment, whatever the clocks of later workers say.
+        if self.is_resent {
+            return;
+        }
         let outcome = line.data["outcome"]["class"].as_str();
         if outcome == Some(Outcome::Delivered.as_str()) {
             // A clock that is behind does not make it arrive before it was made.
@@ -216,6 +221,7 @@ impl<'l> Story<'l> {
             Some("skip") => self.stop = Some((Stop::Skipped, line)),
             Some("park") => self.stop = Some((Stop::Parked(Some(ParkReason::ByOperator)), line)),
             Some("retry" | "confirm_relay") => self.stop = None,
+            Some("resend") => self.is_resent = true,
             _ => {}
         }
     }

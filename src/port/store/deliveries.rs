@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Error, NewEntry};
+use super::{Error, NewEntry, Step, Way};
 use crate::{
     domain::{
         delivery::{Next, Outcome, Transport},
@@ -45,6 +45,15 @@ pub trait Deliveries {
         entry: NewEntry,
         now: Timestamp,
     ) -> Result<Result<Operated, NotPossible>, Error>;
+
+    /// Carries out a replay plan in one transaction: every step with its entry, or none, and then why, of each that is
+    /// not possible. Endpoints that have something ready because of it.
+    async fn replay(
+        &self,
+        steps: Vec<Step>,
+        way: Way,
+        now: Timestamp,
+    ) -> Result<Result<Vec<EndpointId>, Vec<NotPossible>>, Error>;
 }
 
 /// A request for work.
@@ -115,6 +124,11 @@ pub enum Settled {
     },
     /// The lease was over and the success came late: delivered now.
     LateSuccess {
+        /// Endpoints to look at.
+        ready: Vec<EndpointId>,
+    },
+    /// It was only sent again: the attempt is recorded, the delivery stays as it had ended.
+    Again {
         /// Endpoints to look at.
         ready: Vec<EndpointId>,
     },
@@ -235,6 +249,27 @@ pub enum NotPossible {
     /// It has no endpoint to go to.
     #[error("delivery {0} has no endpoint; name the recipient in the registry and send the message on")]
     NoEndpoint(DeliveryId),
+    /// It stands otherwise than when the plan was made.
+    #[error("delivery {delivery} was {planned} when the plan was made and is {state} now; make a new plan")]
+    Moved {
+        /// Which.
+        delivery: DeliveryId,
+        /// Its state in the plan.
+        planned: Transport,
+        /// Its state.
+        state: Transport,
+    },
+    /// It is being sent again.
+    #[error("delivery {0} is being sent again already")]
+    UnderWay(DeliveryId),
+    /// There is nothing to send.
+    #[error("what the message of delivery {0} said was archived or erased; ask its sender")]
+    Emptied(DeliveryId),
+    /// It would come after what is newer.
+    #[error(
+        "later deliveries of the same lane went out after {0}, or cannot be told: sent again alone, the older fact would come last; let the sender send it anew"
+    )]
+    Overtaken(DeliveryId),
     /// Its relay cannot be confirmed.
     #[error("relay of delivery {delivery} cannot be confirmed: {because}")]
     Relay {
@@ -246,6 +281,20 @@ pub enum NotPossible {
 }
 
 impl NotPossible {
+    /// Which delivery.
+    pub fn delivery(&self) -> DeliveryId {
+        match self {
+            Self::Unknown(delivery)
+            | Self::NoEndpoint(delivery)
+            | Self::UnderWay(delivery)
+            | Self::Emptied(delivery)
+            | Self::Overtaken(delivery)
+            | Self::State { delivery, .. }
+            | Self::Moved { delivery, .. }
+            | Self::Relay { delivery, .. } => *delivery,
+        }
+    }
+
     /// The same for a screen.
     pub fn chinese(&self) -> String {
         match self {
@@ -258,6 +307,16 @@ impl NotPossible {
             Self::NoEndpoint(delivery) => {
                 format!("推送 {delivery} 没有接入系统可送；请先在注册表中明确接收机构，再转送该消息")
             }
+            Self::Moved { delivery, planned, state } => format!(
+                "推送 {delivery} 编制方案时为“{}”，现为“{}”；请重新编制方案",
+                planned.chinese(),
+                state.chinese()
+            ),
+            Self::UnderWay(delivery) => format!("推送 {delivery} 正在重新推送"),
+            Self::Emptied(delivery) => format!("推送 {delivery} 的消息内容已归档或清除；请联系发送机构"),
+            Self::Overtaken(delivery) => format!(
+                "推送 {delivery} 之后同一推送序列已有更新的送出（或无法确认），单独重发会使旧事实后到；请由发送机构重新报送"
+            ),
             Self::Relay { delivery, because } => {
                 format!("推送 {delivery} 不能确认转报：{}", because.chinese())
             }

@@ -11,6 +11,7 @@ mod deliveries;
 mod keys;
 mod obligations;
 mod query;
+mod replay;
 mod retention;
 mod stamps;
 mod trail;
@@ -30,6 +31,7 @@ pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
+pub use replay::{Redo, Step, Way};
 pub use retention::{Archived, Retention, Stock};
 pub use stamps::{StampRow, Stamps};
 pub use trail::{EntryId, NewEntry, Seal, SealedEntry, SealerState, Trail};

@@ -203,6 +203,8 @@ pub struct DeliveryRow {
     pub document: Option<Box<str>>,
     /// The first hop, for a second one.
     pub after: Option<DeliveryId>,
+    /// How far it is with being sent again, though it was delivered; none when it is not.
+    pub sent_again: Option<Transport>,
 }
 
 /// A stored attempt.

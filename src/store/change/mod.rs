@@ -6,6 +6,7 @@
 
 pub(in crate::store) mod effect;
 pub(in crate::store) mod operate;
+pub(in crate::store) mod replay;
 pub(in crate::store) mod settle;
 mod standing;
 mod tally;
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-pub(in crate::store) use standing::{Hold, Lane, Mode, Standing};
+pub(in crate::store) use standing::{Again, Hold, Lane, Mode, Standing};
 pub(in crate::store) use tally::{Bucket, Tally};
 
 use crate::{
@@ -49,6 +50,13 @@ pub(in crate::store) trait Rows {
 
     /// The held second hops of a delivery that go by a standing authorisation.
     fn held_behind(&mut self, first: i64) -> Result<Vec<i64>, Error>;
+
+    /// Opens a delivery that has ended, to be sent again; what was claimable in its lane waits, until
+    /// [`Rows::promote`] has looked.
+    fn reopen(&mut self, standing: &Standing, lane: &Lane, at: Timestamp) -> Result<(), Error>;
+
+    /// Ends sending it again: how it ended before stays, but for the latest lease.
+    fn close_again(&mut self, standing: &Standing) -> Result<(), Error>;
 
     /// Makes the head of a lane claimable if it may be tried; from when, where that is new.
     fn promote(&mut self, lane: &Lane) -> Result<Option<Timestamp>, Error>;

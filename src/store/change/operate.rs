@@ -94,7 +94,7 @@ fn end<R: Rows>(
 }
 
 /// A second hop that was stopped while it waited goes on waiting: a retry is no confirmation.
-fn retry<R: Rows>(change: &mut Change<R>, standing: &Standing) -> Result<(), Error> {
+pub(super) fn retry<R: Rows>(change: &mut Change<R>, standing: &Standing) -> Result<(), Error> {
     let waits = standing.hold.filter(|hold| !hold.released);
     let place = Place {
         state: if waits.is_some() { Transport::Held } else { Transport::Ready },

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Change, End, Place, Rows, Standing};
+use super::{Again, Change, End, Place, Rows, Standing, replay};
 use crate::{
     domain::delivery::{Next, Outcome, Transport},
     port::store::{Counts, Error, Settled, Settlement},
@@ -16,6 +16,8 @@ pub(in crate::store) enum Moved {
     Applied,
     /// It did not, but the delivery has arrived.
     LateSuccess,
+    /// It was sent again: what its delivery is did not change.
+    Again,
     /// It did not: nothing moved.
     Nothing,
 }
@@ -41,6 +43,9 @@ pub(in crate::store) fn apply<R: Rows>(
     standing: &Standing,
     settlement: &Settlement,
 ) -> Result<Moved, Error> {
+    if let Some(again) = &standing.again {
+        return sent_again(change, standing, again, settlement);
+    }
     if standing.state == Transport::Leased && standing.lease == settlement.lease.0 {
         under_lease(change, standing, settlement)?;
         return Ok(Moved::Applied);
@@ -50,6 +55,43 @@ pub(in crate::store) fn apply<R: Rows>(
         return Ok(Moved::LateSuccess);
     }
     Ok(Moved::Nothing)
+}
+
+/// The end of an attempt at what is sent again: the delivery was delivered before and is that still, so nothing of it can
+/// be parked. Given up is over; the attempt says why.
+fn sent_again<R: Rows>(
+    change: &mut Change<R>,
+    standing: &Standing,
+    again: &Again,
+    settlement: &Settlement,
+) -> Result<Moved, Error> {
+    let stands = again.state == Transport::Leased && standing.lease == settlement.lease.0;
+    let arrived = settlement.outcome == Outcome::Delivered && settlement.lease.0 > again.since;
+    match settlement.next {
+        Next::Scheduled { at } if stands && !arrived => {
+            let counts = settlement.counts == Counts::Attempt;
+            let again = Again {
+                attempts: again.attempts.saturating_add(u32::from(counts)),
+                first_attempt_at: again
+                    .first_attempt_at
+                    .or_else(|| counts.then_some(settlement.record.started_at)),
+                ..*again
+            };
+            let place = Place {
+                state: Transport::Scheduled,
+                at,
+                reason: None,
+                detail: None,
+                attempts: 0,
+                first_attempt_at: None,
+                released: true,
+            };
+            replay::again_at(change, standing, &again, &place)?;
+        }
+        _ if stands || arrived => replay::again_over(change, standing)?,
+        _ => return Ok(Moved::Nothing),
+    }
+    Ok(Moved::Again)
 }
 
 fn under_lease<R: Rows>(

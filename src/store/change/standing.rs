@@ -20,6 +20,8 @@ pub(in crate::store) struct Standing {
     pub(in crate::store) organisation: Option<String>,
     /// Its lane, where it is in one.
     pub(in crate::store) lane: Option<Lane>,
+    /// Its place among all of its order key.
+    pub(in crate::store) sequence: u64,
     /// When it was created.
     pub(in crate::store) created_at: Timestamp,
     /// Transport.
@@ -36,6 +38,21 @@ pub(in crate::store) struct Standing {
     pub(in crate::store) detail: Option<String>,
     /// What it waits for, or waited for.
     pub(in crate::store) hold: Option<Hold>,
+    /// Being sent again, though it has ended.
+    pub(in crate::store) again: Option<Again>,
+}
+
+/// A delivery that was delivered and is sent again: what has ended of it stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Again {
+    /// Ready, leased or scheduled.
+    pub(in crate::store) state: Transport,
+    /// Counted attempts since it was told to.
+    pub(in crate::store) attempts: u32,
+    /// When the first of them began.
+    pub(in crate::store) first_attempt_at: Option<Timestamp>,
+    /// The latest lease of before.
+    pub(in crate::store) since: u64,
 }
 
 /// A lane: one endpoint and one order key.

@@ -22,7 +22,7 @@ use crate::{
     },
     port::store::Error,
     store::{
-        change::{End, Hold, Lane, Mode, Place, Rows, Standing},
+        change::{Again, End, Hold, Lane, Mode, Place, Rows, Standing},
         fault::{damaged, unfit},
     },
 };
@@ -60,6 +60,28 @@ pub(super) struct Kept {
     pub(super) ended: Option<Ended>,
     /// What its recipient said.
     pub(super) said: Option<Said>,
+    /// Its being sent again, begun or over.
+    pub(super) again: Option<AgainChange>,
+}
+
+impl Kept {
+    /// Its state, attempts and the first of them as far as it is open.
+    pub(super) fn open(&self) -> (Transport, u32, Option<Timestamp>) {
+        let standing = &self.standing;
+        match standing.again {
+            Some(again) => (again.state, again.attempts, again.first_attempt_at),
+            None => (standing.state, standing.attempts, standing.first_attempt_at),
+        }
+    }
+}
+
+/// A change of what is sent again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AgainChange {
+    /// From when it may be tried.
+    Begun(Timestamp),
+    /// With this as the latest lease.
+    Over(u64),
 }
 
 /// A place, beyond what the standing says.
@@ -129,7 +151,7 @@ impl Book {
         for row in &closed {
             let standing = standing(row, open.remove(&row.value("number")?).as_ref())?;
             book.ids.insert(row.id("id")?, standing.number);
-            let kept = Kept { standing, placed: None, ended: None, said: None };
+            let kept = Kept { standing, placed: None, ended: None, said: None, again: None };
             book.kept.insert(kept.standing.number, kept);
         }
         Ok(book)
@@ -169,10 +191,14 @@ impl Rows for Book {
     fn place(&mut self, delivery: i64, place: &Place<'_>) -> Result<(), Error> {
         let kept = self.kept(delivery)?;
         let standing = &mut kept.standing;
-        standing.state = place.state;
-        standing.attempts = place.attempts;
-        standing.first_attempt_at = place.first_attempt_at;
-        standing.detail = place.detail.map(str::to_owned);
+        let (attempts, first_attempt_at) = (place.attempts, place.first_attempt_at);
+        if let Some(again) = &mut standing.again {
+            *again = Again { state: place.state, attempts, first_attempt_at, ..*again };
+        } else {
+            (standing.state, standing.attempts) = (place.state, attempts);
+            standing.first_attempt_at = first_attempt_at;
+            standing.detail = place.detail.map(str::to_owned);
+        }
         if let Some(hold) = &mut standing.hold {
             hold.released = place.released;
         }
@@ -220,6 +246,23 @@ impl Rows for Book {
         Ok(self.kept.values().filter(waits).map(|kept| kept.standing.number).collect())
     }
 
+    fn reopen(&mut self, standing: &Standing, _: &Lane, at: Timestamp) -> Result<(), Error> {
+        let kept = self.kept(standing.number)?;
+        kept.again = Some(AgainChange::Begun(at));
+        let since = standing.lease;
+        kept.standing.again =
+            Some(Again { state: Transport::Ready, attempts: 0, first_attempt_at: None, since });
+        Ok(())
+    }
+
+    fn close_again(&mut self, standing: &Standing) -> Result<(), Error> {
+        let kept = self.kept(standing.number)?;
+        kept.again = Some(AgainChange::Over(standing.lease));
+        kept.standing.again = None;
+        kept.placed = None;
+        Ok(())
+    }
+
     /// Heads are found when all is written: until then nobody else can see a difference.
     fn promote(&mut self, lane: &Lane) -> Result<Option<Timestamp>, Error> {
         self.touched.push(lane.clone());
@@ -229,16 +272,25 @@ impl Rows for Book {
 
 fn standing(row: &Row, open: Option<&Row>) -> Result<Standing, Failure> {
     let number = row.value("number")?;
-    let (state, released) = match open {
-        Some(open) => (open.word("state")?, open.value("released")?),
-        None => match row.word_if("final_state")? {
-            Some(state) => (state, true),
-            None => {
-                return Err(damaged(format_args!("delivery in row {number} neither open nor ended")).into());
-            }
-        },
+    let ended: Option<Transport> = row.word_if("final_state")?;
+    let (state, released) = match (ended, open) {
+        (Some(state), _) => (state, true),
+        (None, Some(open)) => (open.word("state")?, open.value("released")?),
+        (None, None) => {
+            return Err(damaged(format_args!("delivery in row {number} neither open nor ended")).into());
+        }
     };
-    let place = open.unwrap_or(row);
+    let first_attempt_at = open.map(|open| open.time_if("first_attempt_at")).transpose()?.flatten();
+    let again = match open.filter(|_| ended.is_some()) {
+        None => None,
+        Some(open) => Some(Again {
+            state: open.word("state")?,
+            attempts: open.number("attempts")?,
+            first_attempt_at,
+            since: row.number("lease")?,
+        }),
+    };
+    let place = open.filter(|_| ended.is_none()).unwrap_or(row);
     let hold = match row.value("first_hop")? {
         None => None,
         Some(first_hop) => {
@@ -251,13 +303,15 @@ fn standing(row: &Row, open: Option<&Row>) -> Result<Standing, Failure> {
         message: MessageId(row.id("message")?),
         organisation: row.value("organisation")?,
         lane: row.text_if("endpoint")?.map(|endpoint| Lane { order_key, endpoint }),
+        sequence: row.number("lane_sequence")?,
         created_at: row.time("created_at")?,
         state,
         acknowledgement: row.word("acknowledgement")?,
         attempts: place.number("attempts")?,
-        first_attempt_at: open.map(|open| open.time_if("first_attempt_at")).transpose()?.flatten(),
-        lease: place.number("lease")?,
+        first_attempt_at,
+        lease: open.unwrap_or(row).number("lease")?,
         detail: place.value("detail")?,
         hold,
+        again,
     })
 }

@@ -139,7 +139,11 @@ async fn leased(session: &Session<'_>, wants: &[Wanted]) -> Result<HashMap<Endpo
     rows.iter().map(|row| Ok((row.text("endpoint")?, row.number("leased")?))).collect()
 }
 
+/// One that is only sent again stays counted as it ended.
 fn count(tally: &mut Tally, row: &Row, work: &Work) -> Result<(), Failure> {
+    if row.value("again")? {
+        return Ok(());
+    }
     let bucket = Bucket {
         state: row.word::<Transport>("was")?,
         acknowledgement: row.word::<Acknowledgement>("acknowledgement")?,

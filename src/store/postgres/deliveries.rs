@@ -7,15 +7,16 @@ use super::{
     PostgresStore,
     claim::{Claiming, Expired, Looking, Wanted},
     operate::Operating,
+    replay::Replaying,
     settle::Settling,
 };
 use crate::{
-    domain::id::DeliveryId,
+    domain::id::{DeliveryId, EndpointId},
     port::{
         bus::Work,
         store::{
             Claim, Deliveries, Error, ExpiredLease, NewEntry, NotPossible, Operated, Operation, Settled,
-            Settlement, Waiting,
+            Settlement, Step, Waiting, Way,
         },
     },
 };
@@ -69,6 +70,17 @@ impl Deliveries for PostgresStore {
         now: Timestamp,
     ) -> Result<Result<Operated, NotPossible>, Error> {
         let done = self.runner.write(Operating { delivery, operation, entry, now }).await?;
+        self.lower(&done.claimable);
+        Ok(done.told)
+    }
+
+    async fn replay(
+        &self,
+        steps: Vec<Step>,
+        way: Way,
+        now: Timestamp,
+    ) -> Result<Result<Vec<EndpointId>, Vec<NotPossible>>, Error> {
+        let done = self.runner.write(Replaying { steps: steps.into(), way, now }).await?;
         self.lower(&done.claimable);
         Ok(done.told)
     }

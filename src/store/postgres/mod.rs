@@ -27,6 +27,7 @@ mod obligations;
 mod operate;
 mod partition;
 mod query;
+mod replay;
 mod retention;
 mod runner;
 mod session;

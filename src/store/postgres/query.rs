@@ -131,7 +131,9 @@ fn in_state(state: Transport) -> String {
         Transport::Held | Transport::Parked => {
             format!("o.state IN ('held', 'parked') AND o.state = '{state}'")
         }
-        Transport::Ready | Transport::Leased | Transport::Scheduled => format!("o.state = '{state}'"),
+        Transport::Ready | Transport::Leased | Transport::Scheduled => {
+            format!("o.state = '{state}' AND NOT o.again")
+        }
         Transport::Delivered => "e.final_state = 'delivered'".to_owned(),
         Transport::ServedOffline | Transport::Skipped | Transport::Superseded | Transport::Withdrawn => {
             format!(
@@ -203,6 +205,7 @@ pub(super) fn delivery(row: &Row) -> Result<DeliveryRow, Failure> {
         acknowledged_at: row.time_if("acknowledged_at")?,
         document: row.text_if::<String>("document")?.map(Into::into),
         after: row.value::<Option<Uuid>>("after")?.map(DeliveryId),
+        sent_again: row.word_if("sent_again")?,
     })
 }
 

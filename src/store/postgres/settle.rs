@@ -78,6 +78,7 @@ impl Job for Settling {
                 match how {
                     Moved::Applied => Settled::Applied { ready },
                     Moved::LateSuccess => Settled::LateSuccess { ready },
+                    Moved::Again => Settled::Again { ready },
                     Moved::Nothing => Settled::LateIgnored,
                 }
             })

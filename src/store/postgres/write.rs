@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::{
-    book::{Book, DutyChange, Ended, Kept, Placed, Said},
+    book::{AgainChange, Book, DutyChange, Ended, Kept, Placed, Said},
     error::Failure,
     session::Session,
     value::{Columns as _, Time, clean, column},
@@ -44,6 +44,7 @@ pub(super) async fn book(session: &Session<'_>, book: &Book, now: Timestamp) -> 
     acknowledged(session, book).await?;
     placed(session, book).await?;
     ended(session, book).await?;
+    again(session, book).await?;
     promote(session, book.touched().iter()).await
 }
 
@@ -146,12 +147,12 @@ async fn placed(session: &Session<'_>, book: &Book) -> Result<(), Failure> {
             include_str!("sql/open_place.sql"),
             &[
                 &column(&rows, |(kept, _)| kept.standing.number),
-                &column(&rows, |(kept, _)| kept.standing.state.as_str()),
+                &column(&rows, |(kept, _)| kept.open().0.as_str()),
                 &column(&rows, |(_, placed)| Time(placed.at)),
                 &column(&rows, |(_, placed)| placed.reason.map(ParkReason::as_str)),
                 &column(&rows, |(kept, _)| kept.standing.detail.as_deref().map(clean)),
-                &column(&rows, |(kept, _)| i64::from(kept.standing.attempts)),
-                &column(&rows, |(kept, _)| kept.standing.first_attempt_at.map(Time)),
+                &column(&rows, |(kept, _)| i64::from(kept.open().1)),
+                &column(&rows, |(kept, _)| kept.open().2.map(Time)),
                 &column(&rows, |(_, placed)| placed.released),
             ],
         )
@@ -179,6 +180,44 @@ async fn ended(session: &Session<'_>, book: &Book) -> Result<(), Failure> {
                 &column(&rows, |(kept, _)| kept.standing.detail.as_deref().map(clean)),
                 &column(&rows, |(_, ended)| ended.handed_over_at.map(Time)),
                 &column(&rows, |(_, ended)| ended.document.as_deref().map(clean)),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// What is sent again is opened beside its end, and closed without touching it but for the latest lease.
+async fn again(session: &Session<'_>, book: &Book) -> Result<(), Failure> {
+    let (mut begun, mut over) = (Vec::new(), Vec::new());
+    for kept in book.kept.values() {
+        match (kept.again, &kept.standing.lane) {
+            (Some(AgainChange::Begun(at)), Some(lane)) => begun.push((kept, lane, at)),
+            (Some(AgainChange::Over(lease)), _) => over.push((kept.standing.number, lease)),
+            _ => {}
+        }
+    }
+    if !over.is_empty() {
+        let leases: Vec<i64> = over.iter().map(|(_, lease)| number(*lease)).collect::<Result<_, _>>()?;
+        let numbers = column(&over, |(row, _)| *row);
+        session.execute(include_str!("sql/open_again_close.sql"), &[&numbers, &leases]).await?;
+    }
+    if begun.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<i64> =
+        begun.iter().map(|(kept, ..)| number(kept.standing.sequence)).collect::<Result<_, _>>()?;
+    let leases: Vec<i64> =
+        begun.iter().map(|(kept, ..)| number(kept.standing.lease)).collect::<Result<_, _>>()?;
+    session
+        .execute(
+            include_str!("sql/open_again.sql"),
+            &[
+                &column(&begun, |(kept, ..)| kept.standing.number),
+                &column(&begun, |(_, lane, _)| lane.endpoint.as_str()),
+                &column(&begun, |(_, lane, _)| lane.order_key),
+                &places,
+                &column(&begun, |(.., at)| Time(*at)),
+                &leases,
             ],
         )
         .await?;

@@ -85,6 +85,29 @@ impl Rows for Open<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    fn reopen(&mut self, standing: &Standing, lane: &Lane, at: Timestamp) -> Result<(), Error> {
+        self.0
+            .prepare_cached(include_str!("sql/lane_wait.sql"))?
+            .execute(params![lane.order_key, lane.endpoint.as_str()])?;
+        self.0.prepare_cached(include_str!("sql/open_again.sql"))?.execute(params![
+            standing.number,
+            lane.endpoint.as_str(),
+            lane.order_key,
+            number::<_, i64>(standing.sequence)?,
+            Time(at),
+            number::<_, i64>(standing.lease)?,
+        ])?;
+        Ok(())
+    }
+
+    fn close_again(&mut self, standing: &Standing) -> Result<(), Error> {
+        self.0.prepare_cached(include_str!("sql/open_remove.sql"))?.execute([standing.number])?;
+        self.0
+            .prepare_cached("UPDATE delivery SET lease = ?2 WHERE number = ?1")?
+            .execute(params![standing.number, number::<_, i64>(standing.lease)?])?;
+        Ok(())
+    }
+
     fn promote(&mut self, lane: &Lane) -> Result<Option<Timestamp>, Error> {
         let head = self
             .0

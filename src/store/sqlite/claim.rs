@@ -26,8 +26,10 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: Timestamp) -> R
     for want in &claim.wants {
         for mut due in due(connection, want, claim, now)? {
             lease(connection, &mut due, claim)?;
-            let leased = Bucket { state: Transport::Leased, ..due.bucket };
-            tally.moved(Some(due.work.organisation.as_str()), due.bucket, leased);
+            if due.counted == Counted::Open {
+                let leased = Bucket { state: Transport::Leased, ..due.bucket };
+                tally.moved(Some(due.work.organisation.as_str()), due.bucket, leased);
+            }
             claimed.push(due.work);
         }
     }
@@ -72,8 +74,18 @@ pub(super) fn waiting(connection: &Connection, now: Timestamp) -> Result<Waiting
     Ok(waiting)
 }
 
+/// How a delivery is counted while it is with a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    /// By its open state.
+    Open,
+    /// By its end: it is only sent again.
+    Ended,
+}
+
 struct Due {
     number: i64,
+    counted: Counted,
     bucket: Bucket,
     work: Work,
 }
@@ -88,7 +100,8 @@ fn due(connection: &Connection, want: &Want, claim: &Claim, now: Timestamp) -> R
             acknowledgement: row.word::<Acknowledgement>("acknowledgement")?,
             attempts: row.get("attempts")?,
         };
-        Ok(Due { number: row.get("number")?, bucket, work: work(row, lease, claim.not_after)? })
+        let counted = if row.get("again")? { Counted::Ended } else { Counted::Open };
+        Ok(Due { number: row.get("number")?, counted, bucket, work: work(row, lease, claim.not_after)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{SqliteStore, claim, operate, settle};
+use super::{SqliteStore, claim, operate, replay, settle};
 use crate::{
-    domain::id::DeliveryId,
+    domain::id::{DeliveryId, EndpointId},
     port::{
         bus::Work,
         store::{
             Claim, Deliveries, Error, ExpiredLease, NewEntry, NotPossible, Operated, Operation, Settled,
-            Settlement, Waiting,
+            Settlement, Step, Waiting, Way,
         },
     },
 };
@@ -44,6 +44,20 @@ impl Deliveries for SqliteStore {
     ) -> Result<Result<Operated, NotPossible>, Error> {
         self.writer
             .write(1, move |connection, _| operate::operate(connection, delivery, &operation, &entry, now))
+            .await
+    }
+
+    async fn replay(
+        &self,
+        steps: Vec<Step>,
+        way: Way,
+        now: Timestamp,
+    ) -> Result<Result<Vec<EndpointId>, Vec<NotPossible>>, Error> {
+        let ids: Vec<DeliveryId> = steps.iter().map(|step| step.delivery).collect();
+        let later = self.readers.read(move |connection| replay::later(connection, &ids)).await?;
+        let rows = steps.len();
+        self.writer
+            .write(rows, move |connection, _| replay::replay(connection, (&steps, way), &later, now))
             .await
     }
 }

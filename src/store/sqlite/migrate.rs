@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_signing_key", include_str!("migrations/0004_signing_key.sql")),
     ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
     ("0006_attempt_salt", include_str!("migrations/0006_attempt_salt.sql")),
+    ("0007_resend", include_str!("migrations/0007_resend.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -24,6 +24,7 @@ mod operate;
 mod plan;
 mod query;
 mod readers;
+mod replay;
 mod retention;
 mod settle;
 mod stamps;

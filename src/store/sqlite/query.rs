@@ -138,7 +138,9 @@ fn in_state(state: Transport) -> String {
         Transport::Held | Transport::Parked => {
             format!("o.state IN ('held', 'parked') AND o.state = '{state}'")
         }
-        Transport::Ready | Transport::Leased | Transport::Scheduled => format!("o.state = '{state}'"),
+        Transport::Ready | Transport::Leased | Transport::Scheduled => {
+            format!("o.state = '{state}' AND NOT o.again")
+        }
         Transport::Delivered => "d.final_state = 'delivered'".to_owned(),
         Transport::ServedOffline | Transport::Skipped | Transport::Superseded | Transport::Withdrawn => {
             format!("d.final_state <> 'delivered' AND d.final_state = '{state}'")
@@ -170,6 +172,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         acknowledged_at: row.time_if("acknowledged_at")?,
         document: row.text_if("document")?,
         after: row.get::<_, Option<Id>>("after")?.map(|id| DeliveryId(id.0)),
+        sent_again: row.word_if("sent_again")?,
     })
 }
 

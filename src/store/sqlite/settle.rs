@@ -44,6 +44,7 @@ fn one(change: &mut Change<'_>, settlement: &Settlement) -> Result<Settled, Erro
     Ok(match settle::apply(change, &standing, settlement)? {
         Moved::Applied => Settled::Applied { ready: change.take_ready() },
         Moved::LateSuccess => Settled::LateSuccess { ready: change.take_ready() },
+        Moved::Again => Settled::Again { ready: change.take_ready() },
         Moved::Nothing => Settled::LateIgnored,
     })
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::id::{DeliveryId, MessageId},
     port::store::Error,
-    store::change::{Hold, Lane, Standing},
+    store::change::{Again, Hold, Lane, Standing},
 };
 
 impl Standing {
@@ -40,19 +40,31 @@ impl Standing {
                 released: row.get("released")?,
             }),
         };
+        let first_attempt_at = row.time_if("first_attempt_at")?;
+        let again = match row.word_if("again")? {
+            None => None,
+            Some(state) => Some(Again {
+                state,
+                attempts: row.get("again_attempts")?,
+                first_attempt_at,
+                since: row.get::<_, i64>("settled_lease")?.unsigned_abs(),
+            }),
+        };
         Ok(Self {
             number: row.get("number")?,
             message: MessageId(row.id("message")?),
             organisation: row.get("organisation")?,
             lane: row.text_if("endpoint")?.map(|endpoint| Lane { order_key, endpoint }),
+            sequence: row.get::<_, i64>("lane_sequence")?.unsigned_abs(),
             created_at: row.time("created_at")?,
             state: row.word("state")?,
             acknowledgement: row.word("acknowledgement")?,
             attempts: row.get("attempts")?,
-            first_attempt_at: row.time_if("first_attempt_at")?,
+            first_attempt_at,
             lease: row.get::<_, i64>("lease")?.unsigned_abs(),
             detail: row.get("detail")?,
             hold,
+            again,
         })
     }
 }

@@ -84,6 +84,7 @@ mod store_postgres;
 mod store_postgres_faults;
 mod store_postgres_hubs;
 mod store_query;
+mod store_replay;
 mod store_retention;
 mod store_settle;
 mod store_sqlite;

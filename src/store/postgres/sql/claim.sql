@@ -16,9 +16,9 @@ leased AS (
     FROM due
     WHERE o.number = due.number
     RETURNING o.number, o.endpoint, o.lane_sequence, o.attempts, o.lease, o.not_after, o.first_attempt_at, due.claim_at,
-              due.state AS was, due.place
+              due.state AS was, due.place, o.again
 )
-SELECT l.claim_at, l.was, d.acknowledgement, d.id, k.id AS message, k.kind, l.endpoint, d.organisation, d.on_behalf_of,
+SELECT l.claim_at, l.was, l.again, d.acknowledgement, d.id, k.id AS message, k.kind, l.endpoint, d.organisation, d.on_behalf_of,
        d.part, d.share, d.redaction, l.lane_sequence, l.attempts, l.lease, l.not_after, m.accepted_at, l.first_attempt_at,
        m.canonical AS body,
        ARRAY(

@@ -1,7 +1,8 @@
 SELECT d.id, k.id AS message, k.organisation, k.kind, k.business_key, d.organisation AS recipient, d.endpoint, d.part,
-       d.on_behalf_of, d.rule, coalesce(o.state, e.final_state) AS state, d.acknowledgement, d.lane_sequence,
-       coalesce(o.attempts, e.attempts) AS attempts, d.created_at, o.next_attempt_at, o.park_reason,
-       coalesce(o.detail, e.detail) AS detail, e.handed_over_at, d.acknowledged_at, e.document, f.id AS after
+       d.on_behalf_of, d.rule, coalesce(e.final_state, o.state) AS state, d.acknowledgement, d.lane_sequence,
+       coalesce(e.attempts, o.attempts) AS attempts, d.created_at, o.next_attempt_at, o.park_reason,
+       CASE WHEN e.final_state IS NULL THEN o.detail ELSE e.detail END AS detail, e.handed_over_at, d.acknowledged_at, e.document, f.id AS after,
+       CASE WHEN o.again THEN o.state END AS sent_again
 FROM delivery d
 JOIN message_key k ON k.number = d.message
 LEFT JOIN open_delivery o ON o.number = d.number

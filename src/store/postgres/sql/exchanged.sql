@@ -1,5 +1,5 @@
 SELECT d.number, d.id, d.created_at, k.organisation, k.kind, k.business_key, k.revision, k.received_digest, m.endpoint AS sent_by,
-       d.organisation AS recipient, d.endpoint, coalesce(o.state, e.final_state) AS state, e.handed_over_at,
+       d.organisation AS recipient, d.endpoint, coalesce(e.final_state, o.state) AS state, e.handed_over_at,
        (SELECT a.sent_digest FROM attempt a WHERE a.delivery = d.number AND a.delivery_created_at = d.created_at
           AND a.outcome = 'delivered' ORDER BY a.recorded_at LIMIT 1) AS sent_digest
 FROM (SELECT * FROM delivery WHERE number >= $1 ORDER BY number LIMIT $2) d

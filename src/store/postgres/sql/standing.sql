@@ -10,7 +10,7 @@ concerned (number) AS (
     UNION
     SELECT first_hop FROM seed
 )
-SELECT d.id, d.number, k.id AS message, d.organisation, d.endpoint, d.order_key, d.created_at, d.acknowledgement, d.first_hop, d.moment,
-       d.relay, e.final_state, e.attempts, e.lease, e.detail
+SELECT d.id, d.number, k.id AS message, d.organisation, d.endpoint, d.order_key, d.lane_sequence, d.created_at, d.acknowledgement,
+       d.first_hop, d.moment, d.relay, e.final_state, e.attempts, e.lease, e.detail
 FROM delivery d JOIN message_key k ON k.number = d.message LEFT JOIN delivery_end e ON e.number = d.number
 WHERE d.number = ANY (ARRAY(SELECT number FROM concerned))

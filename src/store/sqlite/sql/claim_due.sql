@@ -1,4 +1,4 @@
-SELECT o.number, o.state, d.acknowledgement, d.id, k.id AS message, k.kind, o.endpoint, d.organisation,
+SELECT o.number, o.state, o.again, d.acknowledgement, d.id, k.id AS message, k.kind, o.endpoint, d.organisation,
        d.on_behalf_of, d.part, d.share, d.redaction, o.lane_sequence, o.attempts, o.lease, m.accepted_at, o.first_attempt_at,
        m.canonical AS body
 FROM open_delivery o

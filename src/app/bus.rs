@@ -68,7 +68,7 @@ pub(super) fn check_references(
 ) -> Result<(), Error> {
     match settings.bus.backend {
         Carrier::Local => Ok(()),
-        Carrier::Rabbitmq => options(&settings.bus, adapters, environment, Part::Looks).map(drop),
+        Carrier::Rabbitmq => options(settings, adapters, environment, Part::Looks).map(drop),
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn on_rabbitmq(
     part: Part,
     tasks: &mut Supervisor,
 ) -> Result<RabbitmqBus, Error> {
-    let options = options(&settings.bus, adapters, environment, part)?;
+    let options = options(settings, adapters, environment, part)?;
     RabbitmqBus::open(options, tasks).await.map_err(|error| {
         if error.needs_a_person() {
             Error::Configuration(error.to_string())
@@ -134,11 +134,12 @@ pub(super) async fn on_rabbitmq(
 }
 
 fn options(
-    bus: &settings::Bus,
+    settings: &Settings,
     adapters: &Adapters,
     environment: &Environment,
     part: Part,
 ) -> Result<Options, Error> {
+    let bus = &settings.bus;
     let (role, slips) = match part {
         Part::Hub(slips) => (Role::Hub, Some(slips)),
         Part::Looks => (Role::Hub, None),
@@ -174,6 +175,7 @@ fn options(
         publish_timeout: Duration::from_millis(bus.publish_timeout_ms),
         start_wait: Duration::from_millis(bus.start_wait_ms),
         delivery_limit: bus.delivery_limit,
+        message_bytes: settings.http.body_limit_bytes.max(settings.grpc.message_limit_bytes),
         outcome_limit: bus.outcome_limit,
         reporters: bus.workers.clone().into_iter().collect(),
         mailboxes,

@@ -20,6 +20,7 @@ mod dispatch;
 mod drains;
 mod erasure;
 mod evidence_files;
+mod examples;
 mod failure_is_evidence_too;
 mod faults;
 mod grpc;

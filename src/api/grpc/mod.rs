@@ -104,11 +104,16 @@ pub struct Parts {
 pub async fn serve(listener: TcpListener, parts: Parts, end: CancellationToken) -> Result<(), Failure> {
     let limits = parts.limits;
     let (reporter, health) = tonic_health::server::health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
-    let routes = services(&parts, &end).add_service(health).add_service(reflection);
+    let schema = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let routes = services(&parts, &end)
+        .add_service(health)
+        .add_service(schema().build_v1()?)
+        // The libraries for Python, and older tools, know no other.
+        .add_service(schema().build_v1alpha()?);
     let gate = access::Gate {
         grants: Arc::clone(&parts.counter.grants),
         room: Arc::new(Semaphore::new(limits.concurrency)),

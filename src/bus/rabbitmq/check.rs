@@ -2,7 +2,8 @@
 //!
 //! That queues, exchanges and bindings have the arguments asked for, the broker says when they are
 //! declared. What only shows in use is tried on queues made for it and deleted again: that a full queue
-//! refuses, that a rejected message arrives among the dead letters, that our account may do all this.
+//! refuses, that a rejected message arrives among the dead letters, that our account may do all this. And that it
+//! takes the largest work: for one that is too large it ends the channel, and all that went out beside it is unknown.
 
 use std::time::Duration;
 
@@ -40,7 +41,10 @@ pub(super) async fn check(
 ) -> Result<(), Error> {
     let checking = async {
         match options.role {
-            Role::Hub => Trial::new(connection, topology, options).await?.run().await,
+            Role::Hub => {
+                takes_the_largest(connection, topology, options).await?;
+                Trial::new(connection, topology, options).await?.run().await
+            }
             Role::Worker => worker(connection, topology, options).await,
         }
     };
@@ -73,6 +77,32 @@ async fn worker(connection: &Connection, topology: &Topology, options: &Options)
         Confirmation::Ack(_) => Ok(()),
         _ => Err(Error::Loses("it does not confirm what is published")),
     }
+}
+
+/// To a key that no queue has: it is measured before it is routed.
+async fn takes_the_largest(
+    connection: &Connection,
+    topology: &Topology,
+    options: &Options,
+) -> Result<(), Error> {
+    let channel = confirming(connection).await?;
+    let bytes = super::message::largest(options.message_bytes);
+    let properties = properties(options.nodes.user());
+    let (exchange, key) = (topology.work(), super::topology::short(".probe"));
+    let sending = async {
+        let body = vec![b' '; bytes];
+        channel.basic_publish(exchange, key, BasicPublishOptions::default(), &body, properties).await?.await
+    };
+    match sending.await {
+        Ok(Confirmation::Ack(_)) => channel.close(200, "tried".into()).await.map_err(Error::Broker),
+        Ok(_) => Err(Error::Loses("it does not confirm what is published")),
+        Err(source) if super::error::is_precondition(&source) => Err(Error::Small { bytes }),
+        Err(source) => Err(topology.refused(format!("exchange '{}'", topology.work()), source)),
+    }
+}
+
+fn properties(user: &str) -> BasicProperties {
+    BasicProperties::default().with_delivery_mode(2).with_user_id(super::topology::short(user))
 }
 
 /// Queues made to be tried.
@@ -209,8 +239,6 @@ async fn publish(
     user: &str,
     options: BasicPublishOptions,
 ) -> lapin::Result<Confirmation> {
-    let properties =
-        BasicProperties::default().with_delivery_mode(2).with_user_id(super::topology::short(user));
     let key = super::topology::short(key);
-    channel.basic_publish(exchange.clone(), key, options, b"{}", properties).await?.await
+    channel.basic_publish(exchange.clone(), key, options, b"{}", properties(user)).await?.await
 }

@@ -75,6 +75,14 @@ pub enum Error {
         "broker would lose messages: {0}. A policy of the broker may stand against the queues' arguments; remove it"
     )]
     Loses(&'static str),
+    /// The broker is set to take no message of the size that work may have.
+    #[error(
+        "broker takes no message of {bytes} bytes, as the largest work has: set max_message_size in rabbitmq.conf to that, or lower http.body_limit_bytes and grpc.message_limit_bytes"
+    )]
+    Small {
+        /// Bytes of the largest work on its way.
+        bytes: usize,
+    },
     /// Anything else the broker said.
     #[error("broker: {0}")]
     Broker(#[source] lapin::Error),
@@ -121,6 +129,7 @@ impl Error {
                 | Self::Forbidden { .. }
                 | Self::Other { .. }
                 | Self::Loses(_)
+                | Self::Small { .. }
         )
     }
 }

@@ -19,6 +19,9 @@ use crate::{
 /// Outcomes in one parcel at most.
 const OUTCOMES: usize = 200;
 
+/// Bytes of a slip with what stands around it, at most.
+const SLIP_BYTES: usize = 64 * 1024;
+
 /// Whose slips they are: the broker decides which worker of an endpoint is brought which, and vouches for its account.
 const ANYBODY: &str = "";
 
@@ -84,6 +87,12 @@ pub(super) enum Unfit {
     /// The hub did not write a slip among them.
     #[error("an outcome of work that no hub on this store gave away")]
     Forged,
+}
+
+/// Bytes that a message of so many may take up on its way out: it travels as text within text, in which each
+/// quotation mark is two characters.
+pub(super) fn largest(message_bytes: usize) -> usize {
+    message_bytes.saturating_mul(2).saturating_add(SLIP_BYTES)
 }
 
 /// Work on its way out.

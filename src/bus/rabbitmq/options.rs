@@ -34,6 +34,8 @@ pub struct Options {
     pub start_wait: Duration,
     /// How often a copy may be brought before it is dead-lettered.
     pub delivery_limit: u32,
+    /// Bytes of the largest message that is taken in.
+    pub message_bytes: usize,
     /// Messages in the outcome queue at most.
     pub outcome_limit: usize,
     /// Broker accounts, beside our own, whose outcomes count for an endpoint.

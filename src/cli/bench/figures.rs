@@ -103,25 +103,14 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// Messages whose rows SQLite takes alone.
-    pub(super) fn rows(&self) -> Rate {
-        Rate::of(self.written.messages, self.written.accepting)
-    }
-
-    /// Deliveries whose rows of claiming and of settling it takes alone.
-    pub(super) fn settlements(&self) -> [Rate; 2] {
-        let Written { deliveries, claiming, settling, .. } = self.written;
-        [Rate::of(deliveries, claiming), Rate::of(deliveries, settling)]
-    }
-
     /// Deliveries that the stages would allow one after the other.
     pub(super) fn limit(&self) -> Rate {
-        let [claims, settles] = self.settlements();
-        Rate::through(&[self.rows().times(self.fan_out.deliveries()), claims, settles, self.posts])
+        let [claims, settles] = self.written.settlements();
+        Rate::through(&[self.written.rows().times(self.fan_out.deliveries()), claims, settles, self.posts])
     }
 
     fn json(&self) -> Value {
-        let [claims, settles] = self.settlements();
+        let [claims, settles] = self.written.settlements();
         let delivered = |it: Delivered| {
             json!({
                 "per_second": rounded(it.rate.0), "saturated": it.latency.json(), "peak_bytes": it.peak_bytes,
@@ -131,11 +120,11 @@ impl Round {
         let accepted = |it: Accepted| {
             json!({
                 "per_second": rounded(it.rate.0), "cpu_micros": it.cpu_micros.map(rounded),
-                "ratio": rounded(it.rate.0 / self.rows().0),
+                "ratio": rounded(it.rate.0 / self.written.rows().0),
             })
         };
         json!({
-            "rows_per_second": rounded(self.rows().0), "claims_per_second": rounded(claims.0),
+            "rows_per_second": rounded(self.written.rows().0), "claims_per_second": rounded(claims.0),
             "settles_per_second": rounded(settles.0), "posts_per_second": rounded(self.posts.0),
             "delivered_limit_per_second": rounded(self.limit().0),
             "accepted_in_batches": accepted(self.accepted_batches),
@@ -205,6 +194,25 @@ pub(super) struct Goal {
 }
 
 impl Goal {
+    /// Figures beside their limits, each pair of one round; the median of the ratios is to reach so much.
+    pub(super) fn at_least(
+        name: [&'static str; 2],
+        fan_out: FanOut,
+        wanted: f64,
+        pairs: &[(f64, f64)],
+    ) -> Self {
+        let ratio = Spread::of(pairs.iter().map(|(figure, limit)| figure / limit));
+        Self {
+            name,
+            fan_out: Some(fan_out),
+            figure: Spread::of(pairs.iter().map(|(figure, _)| *figure)).median,
+            limit: Spread::of(pairs.iter().map(|(_, limit)| *limit)).median,
+            ratio,
+            wanted,
+            reached: ratio.median >= wanted,
+        }
+    }
+
     pub(super) fn json(&self) -> Value {
         json!({
             "name": self.name[1], "fan_out": self.fan_out.map(FanOut::deliveries), "figure": rounded(self.figure),
@@ -249,7 +257,9 @@ impl Figures {
         for fan_out in FanOut::ALL {
             let names = ["受理（批量）/ 直接写库", "accepted (batches) / rows straight"];
             goals.push(
-                self.at_least(names, fan_out, ACCEPTED_GOAL, |it| (it.accepted_batches.rate, it.rows())),
+                self.at_least(names, fan_out, ACCEPTED_GOAL, |it| {
+                    (it.accepted_batches.rate, it.written.rows())
+                }),
             );
             let names = ["送达 / 各环节串联上限", "delivered / stages in a row"];
             goals.push(
@@ -284,16 +294,8 @@ impl Figures {
         goal: f64,
         pair: impl Fn(&Round) -> (Rate, Rate),
     ) -> Goal {
-        let ratio = Spread::of(self.of(fan_out).map(|round| pair(round).0.0 / pair(round).1.0));
-        Goal {
-            name,
-            fan_out: Some(fan_out),
-            figure: self.median(fan_out, |round| pair(round).0.0),
-            limit: self.median(fan_out, |round| pair(round).1.0),
-            ratio,
-            wanted: goal,
-            reached: ratio.median >= goal,
-        }
+        let pairs: Vec<_> = self.of(fan_out).map(pair).map(|(figure, limit)| (figure.0, limit.0)).collect();
+        Goal::at_least(name, fan_out, goal, &pairs)
     }
 
     /// All of it for programs.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Client, RequestBuilder};
 use tokio::time::Instant;
 
@@ -28,6 +28,15 @@ pub(super) enum Manner {
     Singly(usize),
     /// CloudEvents batches, on so many connections.
     InBatches(usize),
+}
+
+/// Numbers `0..count`, each when its time has come.
+pub(super) fn due(count: usize, per_second: u32) -> impl Stream<Item = usize> {
+    let (begun, every) = (Instant::now(), Duration::from_secs(1) / per_second.max(1));
+    stream::iter(0..count).then(move |number| async move {
+        tokio::time::sleep_until(begun + every * u32::try_from(number).unwrap_or(u32::MAX)).await;
+        number
+    })
 }
 
 /// A sender of one hub.
@@ -75,14 +84,7 @@ impl Loader {
         count: usize,
         per_second: u32,
     ) -> Result<(), Failure> {
-        let begun = Instant::now();
-        let every = Duration::from_secs(1) / per_second.max(1);
-        let due = stream::iter(0..count).then(|number| async move {
-            let nth = u32::try_from(number).unwrap_or(u32::MAX);
-            tokio::time::sleep_until(begun + every * nth).await;
-            number
-        });
-        drain(due.map(|number| self.single(series, number)), count.max(1)).await
+        drain(due(count, per_second).map(|number| self.single(series, number)), count.max(1)).await
     }
 
     /// Hands in one message.
@@ -181,7 +183,7 @@ pub(super) async fn post_straight(
 }
 
 async fn drain(
-    sends: impl stream::Stream<Item = impl Future<Output = Result<(), Failure>>>,
+    sends: impl Stream<Item = impl Future<Output = Result<(), Failure>>>,
     connections: usize,
 ) -> Result<(), Failure> {
     sends.buffer_unordered(connections).try_for_each(|()| async { Ok(()) }).await

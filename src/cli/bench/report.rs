@@ -9,12 +9,12 @@ use crate::cli::{bench::message::FanOut, output::Output};
 type Line = ([&'static str; 2], fn(&Round) -> f64);
 
 const LINES: [Line; 14] = [
-    (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| it.rows().0),
+    (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| it.written.rows().0),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
-        it.settlements()[0].0
+        it.written.settlements()[0].0
     }),
     (["直接写库：结算，件/秒", "rows straight: settling, deliveries/s"], |it| {
-        it.settlements()[1].0
+        it.written.settlements()[1].0
     }),
     (["直接 POST 到接收端，件/秒", "HTTP posts straight to the sink /s"], |it| it.posts.0),
     (["送达上限（各环节串联），件/秒", "limit of delivery, stages in a row /s"], |it| {

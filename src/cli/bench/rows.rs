@@ -11,6 +11,8 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, params_from_iter, types::Value};
 
+use super::figures::Rate;
+
 /// Messages, or deliveries, in one transaction.
 pub(super) const BATCH: usize = 500;
 
@@ -76,6 +78,18 @@ pub(super) struct Written {
     pub(super) deliveries: usize,
     pub(super) claiming: Duration,
     pub(super) settling: Duration,
+}
+
+impl Written {
+    /// Messages whose rows the database takes alone.
+    pub(super) fn rows(&self) -> Rate {
+        Rate::of(self.messages, self.accepting)
+    }
+
+    /// Deliveries whose rows of claiming and of settling it takes alone.
+    pub(super) fn settlements(&self) -> [Rate; 2] {
+        [Rate::of(self.deliveries, self.claiming), Rate::of(self.deliveries, self.settling)]
+    }
 }
 
 /// Writes the rows of the hub's database `from` again into the new file `to`.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AGAIN, ENDPOINT, GUEST, QUEUE, Stage};
 use crate::harness::{
     books::Books,
-    hub::eventually,
+    broker::Broker,
+    hub::{PATIENCE, eventually, wait_until_told},
     line::{Line, Passes},
     publisher::Publisher,
     sender::{Answer, Sender, result},
@@ -118,6 +119,43 @@ async fn overload_pauses_intake_and_gives_nothing_back_to_the_queue() {
         let numbers: Vec<_> = arrived.iter().map(number).filter(|number| number % 8 == lane).collect();
         assert!(numbers.is_sorted() && numbers.len() == COUNT / 8, "{numbers:?}");
     }
+}
+
+/// A broker ends a channel on which an acknowledgement is due for half an hour; here for a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stall_beyond_the_patience_of_the_broker_loses_doubles_and_reorders_nothing() {
+    const COUNT: usize = 30;
+    let set = async |broker: &Broker, name: &str, ms: u32| {
+        broker.ctl(&["eval", &format!("application:set_env(rabbit, {name}, {ms}).")]).await;
+    };
+    let broker = Broker::alone().await;
+    let mut system = Publisher::at(&broker).await;
+    set(&broker, "consumer_timeout", 1_000).await;
+    set(&broker, "channel_tick_interval", 200).await;
+    let mut stage = Stage::on(broker, GUEST, |hub| hub.set("bus.intake_prefetch", 10)).await;
+    stage.hub.start();
+    let books = Books::of(&stage.hub);
+    books.stall();
+    for number in 0..COUNT {
+        system.publish(ENDPOINT, &result(&format!("P-{number:02}"), "P"), number).await;
+    }
+    let own = stage.broker.channel().await;
+    own.until_count(QUEUE, 20).await;
+    // A channel knows its patience from its beginning: the next has half an hour.
+    set(&stage.broker, "consumer_timeout", 1_800_000).await;
+    let ended = wait_until_told(PATIENCE, async || {
+        own.count(QUEUE).await == u32::try_from(COUNT).unwrap() || stage.hub.metric(AGAIN).await > 0
+    });
+    assert!(ended.await, "the broker ended no channel");
+    books.release();
+    let answers = system.answers(COUNT).await;
+    assert_eq!(answers.len(), COUNT);
+    assert!(stage.hub.metric(AGAIN).await > 0, "what was in hand is brought again");
+    let accepted = accepted(&stage);
+    let keys: Vec<_> = accepted.split(' ').collect();
+    assert!(keys.len() == COUNT && keys.is_sorted(), "{keys:?}");
+    own.until_count(QUEUE, 0).await;
+    set(&stage.broker, "channel_tick_interval", 60_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,11 @@ impl Stage {
 
     /// The same before it runs.
     async fn unstarted(senders: &str, more: impl FnOnce(&mut Hub)) -> Self {
-        let broker = Broker::new().await;
+        Self::on(Broker::new().await, senders, more).await
+    }
+
+    /// The same on a broker.
+    async fn on(broker: Broker, senders: &str, more: impl FnOnce(&mut Hub)) -> Self {
         let regulator = Department::anywhere().await;
         let on_unknown = "on_unknown = \"resend\"\n[limits]\ntimeout_ms = 3000\n";
         let mut sending = sends(ENDPOINT, &[BUREAU]);

@@ -3,7 +3,6 @@
 use std::{fs, path::PathBuf};
 
 use liandong::proto::{received::SubmitRequest, v1::intake_client::IntakeClient};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tonic::{
     Code, Request,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
@@ -11,40 +10,17 @@ use tonic::{
 
 use super::bureau_and_mailbox;
 use crate::harness::{
+    authority::{Authority, Signed},
     hub::Hub,
     rpc::{Recipient, encoded, reason, soon, submit, with_token},
     sender::result,
 };
 
-/// An authority that signs certificates.
-struct Authority {
-    certificate: String,
-    issuer: Issuer<'static, KeyPair>,
-}
+/// The name that the hub's certificate is for.
+const NAME: &str = "hub.test";
 
-impl Authority {
-    fn new() -> Self {
-        let mut about = CertificateParams::new(Vec::new()).unwrap();
-        about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = about.self_signed(&key).unwrap().pem();
-        Self { certificate, issuer: Issuer::new(about, key) }
-    }
-
-    fn sign(&self, name: SanType) -> (String, String) {
-        let mut about = CertificateParams::new(Vec::new()).unwrap();
-        about.subject_alt_names.push(name);
-        let key = KeyPair::generate().unwrap();
-        (about.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-
-    fn server(&self) -> (String, String) {
-        self.sign(SanType::DnsName("hub.test".try_into().unwrap()))
-    }
-
-    fn endpoint(&self, endpoint: &str) -> (String, String) {
-        self.sign(SanType::URI(format!("liandong:endpoint:{endpoint}").try_into().unwrap()))
-    }
+fn certificate(authority: &Authority, endpoint: &str) -> Signed {
+    authority.vouches(&format!("liandong:endpoint:{endpoint}"))
 }
 
 struct Stage {
@@ -58,7 +34,7 @@ impl Stage {
     fn new() -> Self {
         let (mut hub, address) = bureau_and_mailbox("");
         let (servers, endpoints) = (Authority::new(), Authority::new());
-        put(&hub, &servers.server());
+        put(&hub, &servers.signs(NAME));
         fs::write(hub.home().join("endpoints.pem"), &endpoints.certificate).unwrap();
         for (key, file) in
             [("certificate", "hub.pem"), ("key", "hub.key"), ("client_authority", "endpoints.pem")]
@@ -71,22 +47,21 @@ impl Stage {
         Self { hub, address, servers, endpoints }
     }
 
-    fn channel(&self, identity: Option<(String, String)>) -> Channel {
+    fn channel(&self, identity: Option<Signed>) -> Channel {
         reach(&self.address, &self.servers, identity)
     }
 }
 
-fn put(hub: &Hub, (certificate, key): &(String, String)) {
-    fs::write(hub.home().join("hub.key"), key).unwrap();
-    fs::write(hub.home().join("hub.pem"), certificate).unwrap();
+fn put(hub: &Hub, signed: &Signed) {
+    fs::write(hub.home().join("hub.key"), &signed.key).unwrap();
+    fs::write(hub.home().join("hub.pem"), &signed.certificate).unwrap();
 }
 
-fn reach(address: &str, trusted: &Authority, identity: Option<(String, String)>) -> Channel {
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(&trusted.certificate))
-        .domain_name("hub.test");
+fn reach(address: &str, trusted: &Authority, identity: Option<Signed>) -> Channel {
+    let tls =
+        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&trusted.certificate)).domain_name(NAME);
     let tls = match identity {
-        Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
+        Some(signed) => tls.identity(Identity::from_pem(signed.certificate, signed.key)),
         None => tls,
     };
     let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap();
@@ -97,7 +72,7 @@ fn reach(address: &str, trusted: &Authority, identity: Option<(String, String)>)
 async fn an_endpoint_is_known_by_its_certificate() {
     let stage = Stage::new();
     let request = || Request::new(SubmitRequest { message: encoded(&result("A", "L")) });
-    let certified = stage.channel(Some(stage.endpoints.endpoint("xzspj")));
+    let certified = stage.channel(Some(certificate(&stage.endpoints, "xzspj")));
     IntakeClient::new(certified.clone()).submit(request()).await.unwrap();
     let without = stage.channel(None);
     let nobody = IntakeClient::new(without.clone()).submit(request()).await.unwrap_err();
@@ -106,7 +81,7 @@ async fn an_endpoint_is_known_by_its_certificate() {
     submit(&without, &token, &result("A", "L")).await.unwrap();
     submit(&certified, &token, &result("A", "L")).await.unwrap();
 
-    let regulator = stage.channel(Some(stage.endpoints.endpoint("scjgj")));
+    let regulator = stage.channel(Some(certificate(&stage.endpoints, "scjgj")));
     let forbidden = IntakeClient::new(regulator.clone()).submit(request()).await.unwrap_err();
     assert_eq!(reason(&forbidden), "FORBIDDEN", "it is another endpoint");
     let torn = submit(&regulator, &token, &result("A", "L")).await.unwrap_err();
@@ -116,7 +91,7 @@ async fn an_endpoint_is_known_by_its_certificate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_another_authority_opens_nothing() {
     let stage = Stage::new();
-    let forged = stage.channel(Some(Authority::new().endpoint("xzspj")));
+    let forged = stage.channel(Some(certificate(&Authority::new(), "xzspj")));
     let request = Request::new(SubmitRequest { message: encoded(&result("A", "L")) });
     let refused = IntakeClient::new(forged).submit(request).await.unwrap_err();
     assert_ne!(refused.code(), Code::Ok);
@@ -136,7 +111,7 @@ async fn new_certificates_count_without_a_restart_and_unfit_ones_never() {
     submit(&stage.channel(None), &bureau, &result("A", "L")).await.unwrap();
 
     let others = Authority::new();
-    put(&stage.hub, &others.server());
+    put(&stage.hub, &others.signs(NAME));
     let before = stage.channel(None);
     let renewed = async {
         loop {

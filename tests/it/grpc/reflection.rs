@@ -20,9 +20,12 @@ use tonic::{
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
-use tonic_reflection::pb::v1::{
-    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+use tonic_reflection::pb::{
+    v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    },
+    v1alpha,
 };
 
 use super::bureau_and_mailbox;
@@ -177,6 +180,33 @@ async fn a_client_that_knows_reflection_alone_submits_receives_and_reads_the_tra
     let events: Vec<_> = trail["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]).collect();
     assert!(events.contains(&&json!("message.accepted")), "{events:?}");
     assert!(events.contains(&&json!("delivery.attempted")), "{events:?}");
+}
+
+/// Many libraries, that for Python among them, ask for the schema by its older name alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_by_its_older_name_tells_the_same() {
+    let (mut hub, address) = bureau_and_mailbox("");
+    hub.start();
+    let channel = channel(&address);
+    let symbol = "liandong.v1.Intake".to_owned();
+    let MessageResponse::FileDescriptorResponse(now) =
+        reflect(&channel, MessageRequest::FileContainingSymbol(symbol.clone())).await
+    else {
+        panic!("no such file")
+    };
+
+    let asked = v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(symbol);
+    let request = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(asked) };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
+    let answers = client.server_reflection_info(tokio_stream::iter([request])).await.unwrap();
+    let answer = soon("reflection answers", answers.into_inner().message()).await.unwrap().unwrap();
+    let Some(v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse(before)) =
+        answer.message_response
+    else {
+        panic!("no such file")
+    };
+    assert!(!now.file_descriptor_proto.is_empty());
+    assert_eq!(before.file_descriptor_proto, now.file_descriptor_proto);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! An authority of one test's own, and the certificates that it signs.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 /// A certificate authority.
 pub(crate) struct Authority {
@@ -21,6 +21,8 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Else it has the name of what it signs, and OpenSSL takes that for signed by itself.
+        parameters.distinguished_name.push(DnType::CommonName, "authority of a test");
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(parameters, key), certificate }

@@ -101,6 +101,7 @@ impl Broker {
             publish_timeout: Duration::from_secs(10),
             start_wait: PATIENCE,
             delivery_limit: 20,
+            message_bytes: 1024 * 1024,
             outcome_limit: 10_000,
             reporters: std::collections::HashMap::new(),
             mailboxes: Vec::new(),

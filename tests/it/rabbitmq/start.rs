@@ -80,6 +80,26 @@ async fn a_policy_that_lets_a_full_queue_drop_is_refused() {
     assert!(matches!(error, Error::Loses(_)), "{error}");
 }
 
+/// RabbitMQ 4 takes 16 MiB by itself, 3.10 eight times as much.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_takes_no_message_of_the_largest_size_is_refused() {
+    let broker = Broker::alone().await;
+    let mut options = broker.options(&[("a", 10)]);
+    options.message_bytes = 1024 * 1024;
+    let set = async |bytes: u32| {
+        let program = format!("application:set_env(rabbit, max_message_size, {bytes}).");
+        broker.ctl(&["eval", &program]).await;
+    };
+    set(2 * 1024 * 1024).await;
+    let error = refusal(options.clone()).await;
+    assert!(matches!(error, Error::Small { .. }) && error.needs_a_person(), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("2162688 bytes") && said.contains("max_message_size"), "{said}");
+    set(2_162_688).await;
+    drop(broker.open(options).await);
+    set(128 * 1024 * 1024).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_accepts_and_never_speaks_is_given_up() {
     let broker = Broker::new().await;

@@ -42,17 +42,6 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// Messages whose rows PostgreSQL takes alone.
-    pub(super) fn rows(&self) -> Rate {
-        Rate::of(self.written.messages, self.written.accepting)
-    }
-
-    /// Deliveries whose rows of claiming and of settling it takes alone.
-    pub(super) fn settlements(&self) -> [Rate; 2] {
-        let Written { deliveries, claiming, settling, .. } = self.written;
-        [Rate::of(deliveries, claiming), Rate::of(deliveries, settling)]
-    }
-
     /// Deliveries that the stages would allow one after the other; with a broker, what is handed in crosses it too.
     /// Outcomes are not among the stages, since many travel in one message of the broker, and neither are receipts.
     pub(super) fn limit(&self) -> Rate {
@@ -69,14 +58,15 @@ impl Round {
     }
 
     fn stages(&self) -> Vec<Rate> {
-        let [claims, settles] = self.settlements();
-        let mut stages = vec![self.rows().times(self.fan_out.deliveries()), claims, self.posts, settles];
+        let [claims, settles] = self.written.settlements();
+        let mut stages =
+            vec![self.written.rows().times(self.fan_out.deliveries()), claims, self.posts, settles];
         stages.extend(self.queue.iter().flat_map(|queue| [queue.published, queue.consumed]));
         stages
     }
 
     fn json(&self) -> Value {
-        let [claims, settles] = self.settlements();
+        let [claims, settles] = self.written.settlements();
         let queue = self.queue.map(|queue| {
             json!({
                 "published_per_second": rounded(queue.published.0), "consumed_per_second": rounded(queue.consumed.0),
@@ -84,7 +74,7 @@ impl Round {
             })
         });
         json!({
-            "rows_per_second": rounded(self.rows().0), "claims_per_second": rounded(claims.0),
+            "rows_per_second": rounded(self.written.rows().0), "claims_per_second": rounded(claims.0),
             "settles_per_second": rounded(settles.0), "broker": queue, "posts_per_second": rounded(self.posts.0),
             "delivered_limit_per_second": rounded(self.limit().0),
             "streamed": self.streamed.json(self), "sealing": self.sealing.json(),
@@ -187,16 +177,8 @@ impl Figures {
         pair: impl Fn(&Round) -> Option<(Rate, Rate)>,
     ) -> Goal {
         let pair = |round: &Round| pair(round).map_or((f64::NAN, f64::NAN), |(it, limit)| (it.0, limit.0));
-        let ratio = Spread::of(self.of(fan_out).map(pair).map(|(figure, limit)| figure / limit));
-        Goal {
-            name,
-            fan_out: Some(fan_out),
-            figure: self.median(fan_out, |round| pair(round).0),
-            limit: self.median(fan_out, |round| pair(round).1),
-            ratio,
-            wanted,
-            reached: ratio.median >= wanted,
-        }
+        let pairs: Vec<_> = self.of(fan_out).map(pair).collect();
+        Goal::at_least(name, fan_out, wanted, &pairs)
     }
 
     /// All of it for programs.

@@ -1,21 +1,21 @@
 //! A sender over AMQP, as a department's system is: publishes events with confirms in a window, and reads a receipt
 //! for each.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Consumer, PublisherConfirm,
     options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::{FieldTable, ShortString},
 };
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{Mutex, Semaphore};
 
 use super::broker::{PERSISTENT, WINDOW, first_node, must_be_kept};
-use crate::{cli::bench::message::Series, task::Failure};
+use crate::{
+    cli::bench::{loader::due, message::Series},
+    task::Failure,
+};
 
 /// Messages without a receipt at most: fewer than the hub's queue takes.
 const UNANSWERED: usize = 20_000;
@@ -99,15 +99,9 @@ impl Publisher {
         count: usize,
         per_second: u32,
     ) -> Result<(), Failure> {
-        let begun = Instant::now();
-        let every = Duration::from_secs(1) / per_second.max(1);
         let room = Semaphore::new(0);
-        let due = stream::iter(0..count).then(|number| async move {
-            let nth = u32::try_from(number).unwrap_or(u32::MAX);
-            tokio::time::sleep_until(begun + every * nth).await;
-            self.publish(series, number).await
-        });
-        let confirmed = due.map_ok(must_be_kept).try_buffer_unordered(WINDOW);
+        let published = due(count, per_second).then(|number| self.publish(series, number));
+        let confirmed = published.map_ok(must_be_kept).try_buffer_unordered(WINDOW);
         let publishing = confirmed.try_for_each(|()| async { Ok(()) });
         tokio::try_join!(publishing, self.receipts(count, &room)).map(drop)
     }

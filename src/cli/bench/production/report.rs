@@ -18,12 +18,14 @@ use crate::{
 type Line = ([&'static str; 2], fn(&Round) -> Option<f64>);
 
 const LINES: [Line; 17] = [
-    (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| Some(it.rows().0)),
+    (["直接写库：受理，条/秒", "rows straight: acceptance, messages/s"], |it| {
+        Some(it.written.rows().0)
+    }),
     (["直接写库：领取，件/秒", "rows straight: claiming, deliveries/s"], |it| {
-        Some(it.settlements()[0].0)
+        Some(it.written.settlements()[0].0)
     }),
     (["直接写库：结算，件/秒", "rows straight: settling, deliveries/s"], |it| {
-        Some(it.settlements()[1].0)
+        Some(it.written.settlements()[1].0)
     }),
     (["直接发布（窗口 1000），件/秒", "publish with confirm, window 1000 /s"], |it| {
         it.queue.map(|queue| queue.published.0)

@@ -60,8 +60,9 @@ pub(super) struct Streamed {
 impl Streamed {
     /// Deliveries that the stages of this path would allow one after the other: no broker is among them.
     pub(super) fn limit(&self, round: &Round) -> Rate {
-        let (each, [claims, settles]) = (round.fan_out.deliveries(), round.settlements());
-        let stages = [self.stream.times(each), round.rows().times(each), claims, round.posts, settles];
+        let (each, [claims, settles]) = (round.fan_out.deliveries(), round.written.settlements());
+        let stages =
+            [self.stream.times(each), round.written.rows().times(each), claims, round.posts, settles];
         Rate::through(&stages)
     }
 

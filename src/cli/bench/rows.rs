@@ -31,7 +31,7 @@ const ACCEPTED: [(&str, &str); 10] = [
     (
         "open_delivery",
         "SELECT message, number, endpoint, order_key, lane_sequence, 'ready', 1, created_at, created_at, 0, NULL, 0,
-                NULL, NULL, NULL, NULL FROM delivery",
+                NULL, NULL, NULL, NULL, 0 FROM delivery",
     ),
     ("obligation", "SELECT message, * FROM obligation"),
     (

@@ -1,15 +1,15 @@
 //! Claiming: due lane heads become work under lease, by one range of one small index an endpoint.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::{
     error::number,
-    value::{Columns as _, Id, Time},
+    value::{Columns as _, Id, InTurn, Time},
 };
 use crate::{
     domain::{
-        delivery::{Acknowledgement, Transport},
+        delivery::Transport,
         id::{DeliveryId, MessageId},
     },
     port::{
@@ -45,8 +45,11 @@ pub(super) fn expired(
 ) -> Result<Vec<ExpiredLease>, Error> {
     let mut statement = connection.prepare_cached(include_str!("sql/lease_expired.sql"))?;
     let rows = statement.query_map(params![Time(now), number::<_, i64>(limit)?], |row| {
-        let lease = LeaseToken(row.get::<_, i64>("lease")?.unsigned_abs());
-        Ok((row.get("number")?, work(row, lease, row.time("not_after")?)?))
+        let row = InTurn::of(row);
+        let number = row.value("number")?;
+        let lease = LeaseToken(row.value::<i64>("lease")?.unsigned_abs());
+        let not_after = row.time("not_after")?;
+        Ok((number, work(&row, lease, not_after)?))
     })?;
     let rows: Vec<(i64, Work)> = rows.collect::<Result<_, _>>()?;
     rows.into_iter()
@@ -94,14 +97,14 @@ fn due(connection: &Connection, want: &Want, claim: &Claim, now: Timestamp) -> R
     let limit: i64 = number(room(connection, want)?)?;
     let mut statement = connection.prepare_cached(include_str!("sql/claim_due.sql"))?;
     let rows = statement.query_map(params![want.endpoint.as_str(), Time(now), limit], |row| {
-        let lease = LeaseToken(row.get::<_, i64>("lease")?.unsigned_abs() + 1);
-        let bucket = Bucket {
-            state: row.word::<Transport>("state")?,
-            acknowledgement: row.word::<Acknowledgement>("acknowledgement")?,
-            attempts: row.get("attempts")?,
-        };
-        let counted = if row.get("again")? { Counted::Ended } else { Counted::Open };
-        Ok(Due { number: row.get("number")?, counted, bucket, work: work(row, lease, claim.not_after)? })
+        let row = InTurn::of(row);
+        let number = row.value("number")?;
+        let counted = if row.value("again")? { Counted::Ended } else { Counted::Open };
+        let (state, acknowledgement) = (row.word::<Transport>("state")?, row.word("acknowledgement")?);
+        let lease = LeaseToken(row.value::<i64>("lease")?.unsigned_abs() + 1);
+        let work = work(&row, lease, claim.not_after)?;
+        let bucket = Bucket { state, acknowledgement, attempts: work.attempt - 1 };
+        Ok(Due { number, counted, bucket, work })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -133,7 +136,7 @@ fn relays(connection: &Connection, number: i64) -> Result<Vec<DeliveryId>, Error
     Ok(ids.map(|id| id.map(|id| DeliveryId(id.0))).collect::<Result<_, _>>()?)
 }
 
-fn work(row: &Row<'_>, lease: LeaseToken, not_after: Timestamp) -> rusqlite::Result<Work> {
+fn work(row: &InTurn<'_, '_>, lease: LeaseToken, not_after: Timestamp) -> rusqlite::Result<Work> {
     Ok(Work {
         delivery: DeliveryId(row.id("id")?),
         message: MessageId(row.id("message")?),
@@ -144,14 +147,14 @@ fn work(row: &Row<'_>, lease: LeaseToken, not_after: Timestamp) -> rusqlite::Res
         part: row.word("part")?,
         share: row.text_if("share")?,
         redaction: row.word("redaction")?,
-        lane_sequence: row.get::<_, i64>("lane_sequence")?.unsigned_abs(),
-        attempt: row.get::<_, u32>("attempts")? + 1,
+        lane_sequence: row.value::<i64>("lane_sequence")?.unsigned_abs(),
+        attempt: row.value::<u32>("attempts")? + 1,
         lease,
         not_after,
         accepted_at: row.time("accepted_at")?,
         first_attempt_at: row.time_if("first_attempt_at")?,
         relays: Vec::new(),
-        body: row.get::<_, Vec<u8>>("body")?.into(),
+        body: row.value::<Vec<u8>>("body")?.into(),
         brought: Brought::First,
     })
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     error::unfit,
-    value::{Columns as _, Id},
+    value::{Columns as _, Id, InTurn},
 };
 use crate::{
     domain::id::{DeliveryId, MessageId},
@@ -30,39 +30,51 @@ impl Standing {
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let order_key = row.get("order_key")?;
-        let hold = match row.get("first_hop")? {
+        let row = InTurn::of(row);
+        let number = row.value("number")?;
+        let message = MessageId(row.id("message")?);
+        let organisation = row.value("organisation")?;
+        let endpoint = row.text_if("endpoint")?;
+        let order_key = row.value("order_key")?;
+        let sequence = row.value::<i64>("lane_sequence")?.unsigned_abs();
+        let created_at = row.time("created_at")?;
+        let acknowledgement = row.word("acknowledgement")?;
+        let hold = match row.value("first_hop")? {
             None => None,
             Some(first_hop) => Some(Hold {
                 first_hop,
                 moment: row.word("moment")?,
                 mode: row.word("relay")?,
-                released: row.get("released")?,
+                released: row.value("released")?,
             }),
         };
+        let state = row.word("state")?;
+        let attempts = row.value("attempts")?;
         let first_attempt_at = row.time_if("first_attempt_at")?;
+        let lease = row.value::<i64>("lease")?.unsigned_abs();
+        let detail = row.value("detail")?;
         let again = match row.word_if("again")? {
             None => None,
             Some(state) => Some(Again {
                 state,
-                attempts: row.get("again_attempts")?,
+                attempts: row.value("again_attempts")?,
                 first_attempt_at,
-                since: row.get::<_, i64>("settled_lease")?.unsigned_abs(),
+                since: row.value::<i64>("settled_lease")?.unsigned_abs(),
             }),
         };
         Ok(Self {
-            number: row.get("number")?,
-            message: MessageId(row.id("message")?),
-            organisation: row.get("organisation")?,
-            lane: row.text_if("endpoint")?.map(|endpoint| Lane { order_key, endpoint }),
-            sequence: row.get::<_, i64>("lane_sequence")?.unsigned_abs(),
-            created_at: row.time("created_at")?,
-            state: row.word("state")?,
-            acknowledgement: row.word("acknowledgement")?,
-            attempts: row.get("attempts")?,
+            number,
+            message,
+            organisation,
+            lane: endpoint.map(|endpoint| Lane { order_key, endpoint }),
+            sequence,
+            created_at,
+            state,
+            acknowledgement,
+            attempts,
             first_attempt_at,
-            lease: row.get::<_, i64>("lease")?.unsigned_abs(),
-            detail: row.get("detail")?,
+            lease,
+            detail,
             hold,
             again,
         })

@@ -1,5 +1,7 @@
 //! Values between rows and the domain: ids as 16 bytes, times as microseconds, words as text.
 
+use std::cell::Cell;
+
 use jiff::{Timestamp, civil::Date};
 use rusqlite::{
     Row,
@@ -68,49 +70,71 @@ impl<T: DeserializeOwned> FromSql for Word<T> {
 
 /// Reads a column through one of the forms above.
 pub(super) trait Columns {
+    /// Whatever it is.
+    fn value<T: FromSql>(&self, column: &str) -> rusqlite::Result<T>;
+
     /// An id.
-    fn id(&self, column: &str) -> rusqlite::Result<Uuid>;
+    fn id(&self, column: &str) -> rusqlite::Result<Uuid> {
+        self.value::<Id>(column).map(|id| id.0)
+    }
+
     /// A time.
-    fn time(&self, column: &str) -> rusqlite::Result<Timestamp>;
+    fn time(&self, column: &str) -> rusqlite::Result<Timestamp> {
+        self.value::<Time>(column).map(|time| time.0)
+    }
+
     /// A time, where there is one.
-    fn time_if(&self, column: &str) -> rusqlite::Result<Option<Timestamp>>;
+    fn time_if(&self, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+        Ok(self.value::<Option<Time>>(column)?.map(|time| time.0))
+    }
+
     /// A word.
-    fn word<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T>;
+    fn word<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T> {
+        self.value::<Word<T>>(column).map(|word| word.0)
+    }
+
     /// A word, where there is one.
-    fn word_if<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<Option<T>>;
+    fn word_if<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<Option<T>> {
+        Ok(self.value::<Option<Word<T>>>(column)?.map(|word| word.0))
+    }
+
     /// A text as an id or a boxed text.
-    fn text<T: From<String>>(&self, column: &str) -> rusqlite::Result<T>;
+    fn text<T: From<String>>(&self, column: &str) -> rusqlite::Result<T> {
+        self.value::<String>(column).map(Into::into)
+    }
+
     /// A text, where there is one.
-    fn text_if<T: From<String>>(&self, column: &str) -> rusqlite::Result<Option<T>>;
+    fn text_if<T: From<String>>(&self, column: &str) -> rusqlite::Result<Option<T>> {
+        Ok(self.value::<Option<String>>(column)?.map(Into::into))
+    }
 }
 
 impl Columns for Row<'_> {
-    fn id(&self, column: &str) -> rusqlite::Result<Uuid> {
-        self.get::<_, Id>(column).map(|id| id.0)
+    fn value<T: FromSql>(&self, column: &str) -> rusqlite::Result<T> {
+        self.get(column)
     }
+}
 
-    fn time(&self, column: &str) -> rusqlite::Result<Timestamp> {
-        self.get::<_, Time>(column).map(|time| time.0)
+/// A row whose columns are read in the order of its statement, so that each is found at once. One out of turn is looked
+/// for among all, which for a row of many columns takes longer than to read them.
+pub(super) struct InTurn<'r, 's> {
+    row: &'r Row<'s>,
+    next: Cell<usize>,
+}
+
+impl<'r, 's> InTurn<'r, 's> {
+    pub(super) fn of(row: &'r Row<'s>) -> Self {
+        Self { row, next: Cell::new(0) }
     }
+}
 
-    fn time_if(&self, column: &str) -> rusqlite::Result<Option<Timestamp>> {
-        Ok(self.get::<_, Option<Time>>(column)?.map(|time| time.0))
-    }
-
-    fn word<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T> {
-        self.get::<_, Word<T>>(column).map(|word| word.0)
-    }
-
-    fn word_if<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<Option<T>> {
-        Ok(self.get::<_, Option<Word<T>>>(column)?.map(|word| word.0))
-    }
-
-    fn text<T: From<String>>(&self, column: &str) -> rusqlite::Result<T> {
-        self.get::<_, String>(column).map(Into::into)
-    }
-
-    fn text_if<T: From<String>>(&self, column: &str) -> rusqlite::Result<Option<T>> {
-        Ok(self.get::<_, Option<String>>(column)?.map(Into::into))
+impl Columns for InTurn<'_, '_> {
+    fn value<T: FromSql>(&self, column: &str) -> rusqlite::Result<T> {
+        let (statement, next) = (self.row.as_ref(), self.next.get());
+        let is_next = next < statement.column_count() && statement.column_name(next)? == column;
+        let place = if is_next { next } else { statement.column_index(column)? };
+        self.next.set(place + 1);
+        self.row.get(place)
     }
 }
 
@@ -120,6 +144,22 @@ mod tests {
 
     use super::*;
     use crate::domain::decision::Part;
+
+    #[test]
+    fn columns_in_turn_and_out_of_turn_are_the_same() {
+        let connection = Connection::open_in_memory().unwrap();
+        let read = |row: &Row<'_>| {
+            let row = InTurn::of(row);
+            let all: Vec<i64> = ["a", "b", "d", "c", "a"]
+                .into_iter()
+                .map(|name| row.value(name))
+                .collect::<Result<_, _>>()?;
+            assert!(row.value::<i64>("e").is_err());
+            Ok((all, row.value::<i64>("d")?))
+        };
+        let statement = "SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d";
+        assert_eq!(connection.query_row(statement, [], read).unwrap(), (vec![1, 2, 4, 3, 1], 4));
+    }
 
     #[test]
     fn an_unknown_word_is_an_error_and_not_a_default() {

@@ -39,7 +39,7 @@ const ACCEPTED: [(&str, &str); 10] = [
     (
         "open_delivery",
         "SELECT m.batch, t.number, t.endpoint, t.order_key, t.lane_sequence, 'ready', true, t.created_at, t.created_at, 0,
-                NULL, 0, NULL, NULL, NULL, NULL FROM delivery t JOIN m ON m.number = t.message",
+                NULL, 0, NULL, NULL, NULL, NULL, false FROM delivery t JOIN m ON m.number = t.message",
     ),
     ("obligation", "SELECT m.batch, t.* FROM obligation t JOIN m ON m.number = t.message"),
     ("licence", "SELECT m.batch, t.* FROM licence t JOIN m ON m.business_key = t.number"),

@@ -1,5 +1,5 @@
-SELECT o.number, o.state, o.again, d.acknowledgement, d.id, k.id AS message, k.kind, o.endpoint, d.organisation,
-       d.on_behalf_of, d.part, d.share, d.redaction, o.lane_sequence, o.attempts, o.lease, m.accepted_at, o.first_attempt_at,
+SELECT o.number, o.again, o.state, d.acknowledgement, o.lease, d.id, k.id AS message, k.kind, o.endpoint, d.organisation,
+       d.on_behalf_of, d.part, d.share, d.redaction, o.lane_sequence, o.attempts, m.accepted_at, o.first_attempt_at,
        m.canonical AS body
 FROM open_delivery o
 CROSS JOIN delivery d ON d.number = o.number

@@ -1,5 +1,5 @@
-SELECT o.number, d.id, k.id AS message, k.kind, o.endpoint, d.organisation, d.on_behalf_of, d.part, d.share, d.redaction,
-       o.lane_sequence, o.attempts, o.lease, o.not_after, m.accepted_at, o.first_attempt_at, x'' AS body
+SELECT o.number, o.lease, o.not_after, d.id, k.id AS message, k.kind, o.endpoint, d.organisation, d.on_behalf_of, d.part, d.share, d.redaction,
+       o.lane_sequence, o.attempts, m.accepted_at, o.first_attempt_at, x'' AS body
 FROM open_delivery o
 CROSS JOIN delivery d ON d.number = o.number
 CROSS JOIN message_key k ON k.number = d.message

@@ -1,5 +1,5 @@
 //! Erasure: what messages said is erased after its legal term: the bytes received, their content, the routing with its
-//! reasons, and the salt that opens the commitments, together. What stays says that there was a message, of whom, to whom
+//! reasons, and what opens the commitments (digests, words of answers, salts), together; and the salts of refusals. What stays says that there was a message, of whom, to whom
 //! and when, and proves nothing of what it said.
 //!
 //! Promises: the tree is not touched, since the trail holds commitments and no personal value; an entry about each message
@@ -57,6 +57,8 @@ pub struct Tally {
     pub already: u64,
     /// Messages that are not online, or not known.
     pub absent: u64,
+    /// Refusals of which it is erased, or would be, what showed which bytes were refused.
+    pub refusals: u64,
 }
 
 /// Erases what is online.
@@ -84,9 +86,26 @@ pub async fn erase(
                 let ids: Vec<_> = page.iter().map(|(_, id)| *id).collect();
                 step(store, &ids, mode, now, &mut tally).await?;
             }
+            tally.refusals = refusals(store, *until, mode, now).await?;
         }
     }
     Ok(tally)
+}
+
+/// The salts of refusals, whose bytes are not kept.
+async fn refusals(
+    store: &dyn Store,
+    until: Timestamp,
+    mode: Mode<'_>,
+    now: Timestamp,
+) -> Result<u64, store::Error> {
+    let found = store.erase_refusals(until, None).await?;
+    let Mode::Do(by) = mode else { return Ok(found) };
+    if found == 0 {
+        return Ok(0);
+    }
+    let data = trail::answered(json!({ "refusals_before": until }), by);
+    store.erase_refusals(until, Some(trail::entry(PAYLOAD_ERASED, About::default(), &data, now))).await
 }
 
 fn answered_for(mode: Mode<'_>) -> Result<(), Error> {

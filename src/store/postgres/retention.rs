@@ -21,10 +21,11 @@ use crate::{
     store::fault::number,
 };
 
-/// Where rows of months without a partition are, and which of them are archived.
-const DEFAULTS: [(&str, &str); 3] = [
+/// Where rows without a partition of a month are, and which of them are archived.
+const DEFAULTS: [(&str, &str); 4] = [
     ("attempt_default", "delivery_created_at < $1"),
     ("message_default", "accepted_at < $1"),
+    ("refusal", "at < $1"),
     ("trail_default", "at < $1 AND EXISTS (SELECT FROM trail_sealed s WHERE s.id = trail_default.id)"),
 ];
 

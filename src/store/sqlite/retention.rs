@@ -17,7 +17,7 @@ use crate::{
 
 /// Removes what is archived of one table: the time, the size of the archived trail, the rows at most. What refers to
 /// a row goes before it.
-const SWEEPS: [&str; 4] = [
+const SWEEPS: [&str; 5] = [
     "DELETE FROM attempt WHERE (delivery, lease, outcome) IN (
         SELECT a.delivery, a.lease, a.outcome FROM attempt a JOIN delivery d ON d.number = a.delivery
         WHERE d.created_at < ?1 LIMIT ?3) AND ?2 >= 0",
@@ -26,6 +26,7 @@ const SWEEPS: [&str; 4] = [
     "DELETE FROM trail_sealed WHERE position IN (
         SELECT s.position FROM trail_sealed s JOIN trail t ON t.number = s.entry
         WHERE s.position < ?2 AND t.at < ?1 ORDER BY s.position LIMIT ?3)",
+    "DELETE FROM refusal WHERE entry IN (SELECT entry FROM refusal WHERE at < ?1 LIMIT ?3) AND ?2 >= 0",
     "DELETE FROM trail WHERE number IN (
         SELECT t.number FROM trail t WHERE t.at < ?1 AND ?2 >= 0
         AND NOT EXISTS (SELECT 1 FROM trail_sealed s WHERE s.entry = t.number)

@@ -1,6 +1,7 @@
 //! What was exchanged is in the trail by salted commitments alone: nothing in it confirms a guess of the bytes, and once
 //! they are erased nothing in the whole database does. By the binary, on both backends.
 
+use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +27,10 @@ struct Stage {
     place: Option<Postgres>,
     message: String,
     delivery: String,
+    /// The sender's.
+    token: String,
+    /// Bytes that were accepted.
+    received: Vec<u8>,
     /// Bytes that were refused.
     refused: Vec<u8>,
     /// What it was, and its bytes.
@@ -45,8 +50,11 @@ impl Stage {
             hub.variable("LIANDONG_POSTGRES_URL", &place.database().await.url());
         }
         hub.start();
-        let sender = Sender::at(&hub, BUREAU);
-        let answer = sender.accepted(&result("K-1", "JY1")).await;
+        let token = hub.token(BUREAU);
+        let sender = Sender::with(&hub, &token);
+        let text = result("K-1", "JY1").to_string();
+        let answer = sender.send_text("approval.result", &text).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
         let mut refused = result("K-2", "JY2");
         refused["decidedAt"] = json!("昨天");
         let refused = refused.to_string();
@@ -64,6 +72,8 @@ impl Stage {
             message: answer.message(),
             delivery,
             refused: refused.into_bytes(),
+            token,
+            received: text.into_bytes(),
             exchanged: vec![
                 ("sent", sent),
                 ("refused by the target", REFUSAL.into()),
@@ -112,6 +122,9 @@ async fn nothing_confirms_what_was_exchanged(place: Option<Postgres>) {
     for (what, tables) in stage.confirmed().await {
         assert_eq!(of(&tables), "attempt", "{what}: kept where it can be erased, and nowhere else");
     }
+    let tables = tables(&stage.hub, stage.place.as_ref()).await;
+    let received = confirmed_by(&tables, &stage.received);
+    assert_eq!(received, "message_key", "for who sends the same again, and for the receipt");
     let (message, delivery) = (stage.message.clone(), stage.delivery.clone());
     let whole = parsed(&exported(&stage.hub, &message, &[]));
     opens_by_hand(&whole, &stage);
@@ -120,12 +133,37 @@ async fn nothing_confirms_what_was_exchanged(place: Option<Postgres>) {
     for (what, tables) in stage.confirmed().await {
         assert_eq!(tables, "", "{what} can be confirmed after it was erased");
     }
+    nothing_is_left_of_what_was_received(&mut stage).await;
     let (intact, said) = stage.verify();
     assert!(intact && said["erased"]["ids"] == json!([message]), "{said}");
     // A running hub seals that it was erased.
     stage.hub.start();
     assert_eq!(stage.hub.stop(), Some(0));
     still_proven(&stage, &delivery);
+}
+
+/// Neither digest nor receipt; who sends the same again is told so, and the day's sums say it too.
+async fn nothing_is_left_of_what_was_received(stage: &mut Stage) {
+    let tables = tables(&stage.hub, stage.place.as_ref()).await;
+    assert_eq!(confirmed_by(&tables, &stage.received), "", "what was received can be confirmed");
+    stage.hub.start();
+    let sender = Sender::with(&stage.hub, &stage.token);
+    let again = sender.send_text("approval.result", std::str::from_utf8(&stage.received).unwrap()).await;
+    assert_eq!((again.status, again.code().as_str()), (410, "erased"), "{}", again.json());
+    let spelled = serde_json::to_string_pretty(&result("K-1", "JY1")).unwrap();
+    assert_eq!(sender.send_text("approval.result", &spelled).await.code(), "erased", "the same facts");
+    assert_eq!(sender.send(&result("K-1", "JY9")).await.code(), "conflict", "others under the key");
+    let accepted = &stage.hub.get(&format!("/v1/messages/{}", stage.message)).await["accepted_at"];
+    let accepted: Timestamp = accepted.as_str().unwrap().parse().unwrap();
+    let day = tz::Offset::constant(8).to_datetime(accepted).date();
+    let sums = stage.hub.get(&format!("/v1/exchanges?day={day}")).await;
+    let sum = sums["sums"].as_array().unwrap().iter().find(|sum| sum["recipient"] == REGULATOR).unwrap();
+    assert_eq!((&sum["deliveries"], &sum["erased"], &sum["digest"]), (&json!(1), &json!(1), &Value::Null));
+    let lines = stage.hub.get(&format!("/v1/exchanges/lines?day={day}")).await;
+    let line = lines["lines"].as_array().unwrap().iter().find(|line| line["recipient"] == REGULATOR).unwrap();
+    assert_eq!(line["erased"], true, "{line}");
+    assert!(line["received_sha256"].is_null() && line["sent_sha256"].is_null(), "{line}");
+    assert_eq!(stage.hub.stop(), Some(0));
 }
 
 /// What opens the commitments of both attempts, repeated without any of our types.

@@ -323,6 +323,14 @@ fn conflict(message: MessageId) -> Refusal {
     Refusal::new(Code::Conflict, detail)
 }
 
+/// The same came before, and is erased by now with its receipt.
+fn erased(message: MessageId) -> Refusal {
+    let detail = format!(
+        "this was accepted before as message {message}; what it said and its receipt were erased after their term, so there is no receipt to give again"
+    );
+    Refusal::new(Code::Erased, detail)
+}
+
 /// What a store error means to a sender.
 fn unavailable(error: &store::Error) -> Refusal {
     tracing::warn!(%error, "store could not accept");

@@ -179,7 +179,18 @@ pub fn archived(folder: &Path, until: Timestamp) -> Result<Vec<Manifest>, Error>
     Ok(months)
 }
 
-/// Erases the contents of one archived month, after the entry that says so.
+/// The messages whose contents are in an archive.
+fn messages(place: &Path) -> Result<Vec<MessageId>, archive::Error> {
+    let mut messages = Vec::new();
+    archive::read_part(place, MESSAGES, |line| {
+        let id = line["id"].as_str().and_then(|id| id.parse().ok());
+        messages.push(id.ok_or("it names no message")?);
+        Ok(())
+    })?;
+    Ok(messages)
+}
+
+/// Erases the contents of one archived month and what the store still has of its messages, after the entry that says so.
 pub async fn erase_archived(
     store: &dyn Store,
     folder: &Path,
@@ -194,6 +205,9 @@ pub async fn erase_archived(
     let data = json!({ "month": manifest.month, "manifest": digest, "messages": lines });
     let entry = trail::entry(PAYLOAD_ERASED, About::default(), &trail::answered(data, by), now);
     store.append(vec![entry]).await?;
+    for page in messages(&place)?.chunks(PAGE) {
+        store.erase_rest(page.to_vec()).await?;
+    }
     let path = place.join(MESSAGES);
     fs::remove_file(&path).map_err(archive::Error::file(&path))?;
     let synced = fs::File::open(&place).and_then(|folder| folder.sync_all());

@@ -33,8 +33,12 @@ const SWEEPS: [&str; 5] = [
         AND NOT EXISTS (SELECT 1 FROM trail_unsealed u WHERE u.entry = t.number) ORDER BY t.number LIMIT ?3)",
 ];
 
-/// Erases what opens the entries about one message, and the words of those whom it went to.
-const OPENINGS: [&str; 2] = [include_str!("sql/attempt_erase.sql"), include_str!("sql/delivery_erase.sql")];
+/// Erases what opens the entries about one message, its receipt, and the words of those whom it went to.
+const OPENINGS: [&str; 3] = [
+    include_str!("sql/attempt_erase.sql"),
+    include_str!("sql/delivery_erase.sql"),
+    include_str!("sql/key_erase.sql"),
+];
 
 #[async_trait]
 impl Retention for SqliteStore {
@@ -113,14 +117,21 @@ impl Retention for SqliteStore {
                 for (id, entry) in &messages {
                     let sql = include_str!("sql/message_erase.sql");
                     if connection.prepare_cached(sql)?.execute([Id(id.0)])? > 0 {
-                        for sql in OPENINGS {
-                            connection.prepare_cached(sql)?.execute([Id(id.0)])?;
-                        }
+                        openings(connection, *id)?;
                         insert::entries(connection, [entry])?;
                         erased += 1;
                     }
                 }
                 Ok(erased)
+            })
+            .await
+    }
+
+    async fn erase_rest(&self, messages: Vec<MessageId>) -> Result<(), Error> {
+        self.writer
+            .write(messages.len(), move |connection, _| {
+                connection.pragma_update(None, "secure_delete", true)?;
+                messages.iter().try_for_each(|id| openings(connection, *id))
             })
             .await
     }
@@ -139,6 +150,13 @@ impl Retention for SqliteStore {
             })
             .await
     }
+}
+
+fn openings(connection: &Connection, message: MessageId) -> Result<(), Error> {
+    for sql in OPENINGS {
+        connection.prepare_cached(sql)?.execute([Id(message.0)])?;
+    }
+    Ok(())
 }
 
 fn latest(connection: &Connection) -> Result<Option<Archived>, Error> {

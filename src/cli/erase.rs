@@ -123,16 +123,16 @@ fn tell(mut call: Call<'_>, (tally, months): (Tally, Vec<Manifest>), mode: Mode<
     if call.output.is_json() {
         return Ok(call.output.json(&json!({ "done": done, "online": tally, "archives": names }))?);
     }
-    let Tally { erased, held, already, absent } = tally;
+    let Tally { erased, held, already, absent, refusals } = tally;
     let months = names.join(" ");
     call.output.say(
         &format!(
-            "{}：在线消息 {erased} 条，归档月份 {}；未了结而保留 {held} 条，此前已清除 {already} 条，不在线 {absent} 条",
+            "{}：在线消息 {erased} 条，归档月份 {}；未了结而保留 {held} 条，此前已清除 {already} 条，不在线 {absent} 条；拒收记录的盐 {refusals} 个",
             if done { "已清除" } else { "将清除" },
             if months.is_empty() { "无" } else { &months },
         ),
         &format!(
-            "{}: {erased} messages online, archived months: {}; {held} held, {already} erased before, {absent} not online",
+            "{}: {erased} messages online, archived months: {}; {held} held, {already} erased before, {absent} not online; salts of refusals: {refusals}",
             if done { "erased" } else { "would be erased" },
             if months.is_empty() { "none" } else { &months },
         ),

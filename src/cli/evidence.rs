@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, Error, language::Language, output::Output, seal, words::Words};
+use super::{Call, Error, language::Language, output::Output, refused, seal, words::Words};
 use crate::{
     app::{
         self,
@@ -51,6 +51,8 @@ enum What {
     Export(Export),
     /// Check an evidence file, without a store and without a network, and say what it proves
     Verify(Verify),
+    /// Say whether the hub refused exactly these bytes, and which entry of the trail says so
+    Refused(refused::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +95,7 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
     match arguments.what {
         What::Export(arguments) => export(call, &arguments).await,
         What::Verify(arguments) => check(call, &arguments),
+        What::Refused(arguments) => refused::run(call, &arguments).await,
     }
 }
 

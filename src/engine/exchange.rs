@@ -52,8 +52,11 @@ pub struct Sum {
     pub deliveries: u64,
     /// Of these, that the target confirmed.
     pub handed_over: u64,
-    /// SHA-256 over one line each, sorted: delivery id, space, digest of the bytes received from the sender, line feed.
-    pub digest: Digest,
+    /// Of these, that are erased, and of which no digest is known any more.
+    pub erased: u64,
+    /// SHA-256 over one line each, sorted: delivery id, space, digest of the bytes received from the sender, line feed; none
+    /// where some are erased.
+    pub digest: Option<Digest>,
 }
 
 impl Asked {
@@ -125,29 +128,34 @@ pub async fn sums(
     may_see: impl Fn(&Exchanged) -> bool,
 ) -> Result<Vec<Sum>, Error> {
     type Key = (OrganisationId, OrganisationId, &'static str);
-    let mut groups: BTreeMap<Key, (Kind, u64, BTreeSet<String>)> = BTreeMap::new();
+    type Group = (Kind, u64, u64, BTreeSet<String>);
+    let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
     let mut after = None;
     loop {
         let (rows, next) = lines(store, asked, bounds, (after, PAGE), &may_see).await?;
         for row in rows {
             let Some(recipient) = row.recipient.clone() else { continue };
             let group = groups.entry((row.sender.clone(), recipient, row.kind.as_str()));
-            let (_, handed_over, lines) = group.or_insert_with(|| (row.kind, 0, BTreeSet::new()));
+            let (_, handed_over, erased, lines) = group.or_insert_with(|| (row.kind, 0, 0, BTreeSet::new()));
             *handed_over += u64::from(row.handed_over_at.is_some());
-            lines.insert(format!("{} {}\n", row.delivery, hex::encode(row.received_digest.0)));
+            match row.received_digest {
+                Some(digest) => drop(lines.insert(format!("{} {}\n", row.delivery, hex::encode(digest.0)))),
+                None => *erased += 1,
+            }
         }
         match next {
             Some(next) => after = Some(next),
             None => break,
         }
     }
-    let sum = |((sender, recipient, _), (kind, handed_over, lines)): (Key, (Kind, u64, BTreeSet<String>))| {
+    let sum = |((sender, recipient, _), (kind, handed_over, erased, lines)): (Key, Group)| {
         let mut digester = Digester::new();
         for line in &lines {
             digester.update(line.as_bytes());
         }
-        let deliveries = lines.len() as u64;
-        Sum { sender, recipient, kind, deliveries, handed_over, digest: digester.finish() }
+        let deliveries = lines.len() as u64 + erased;
+        let digest = (erased == 0).then(|| digester.finish());
+        Sum { sender, recipient, kind, deliveries, handed_over, erased, digest }
     };
     Ok(groups.into_iter().map(sum).collect())
 }

@@ -15,6 +15,7 @@ pub mod intake;
 pub mod keys;
 pub mod office;
 pub mod reconcile;
+pub mod refusals;
 pub mod retention;
 pub mod seal;
 pub mod settle;

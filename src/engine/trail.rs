@@ -161,6 +161,7 @@ pub fn entry_with(
         message: about.message,
         delivery: about.delivery,
         body: body.into(),
+        salt: None,
     }
 }
 

@@ -105,6 +105,8 @@ pub enum Code {
     Conflict,
     /// A revision below the highest accepted.
     Stale,
+    /// Accepted before, and erased since with its receipt.
+    Erased,
     /// 涉密 content must not enter the hub.
     Classified,
     /// The adapter's mapping failed.
@@ -133,6 +135,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::Conflict => "conflict",
             Self::Stale => "stale",
+            Self::Erased => "erased",
             Self::Classified => "classified",
             Self::Unmapped => "unmapped",
             Self::Unstorable => "unstorable",

@@ -104,7 +104,7 @@ async fn a_file_beyond_its_limit_is_moved_to_failed_with_the_reason() {
     assert_eq!(books.counts(), NOTHING);
     let refusals = books.refusals();
     assert_eq!((refusals.len(), &refusals[0]["code"]), (1, &json!("too_large")), "{refusals:?}");
-    assert_eq!(refusals[0]["received"], Value::Null, "no digest of what nobody read");
+    assert_eq!(refusals[0]["commitment"], Value::Null, "no digest of what nobody read");
     assert_eq!(hub.stop(), Some(0));
 }
 

@@ -162,12 +162,15 @@ async fn archived_months_lose_what_was_said_and_still_verify() {
     assert_eq!((sum("messages"), sum("erased_messages")), (2, 1), "{verified}");
 
     let day = "2025-01-01";
+    let receipts = "SELECT count(*) FROM message_key WHERE length(receipt) > 0";
+    assert_eq!(Books::of(&stage.hub).number(receipts), 2, "of two the receipts are kept with the key");
     let would = stage.erase(&["--before", day, "--archives", &folder]);
     assert!(!would["archives"].as_array().unwrap().is_empty(), "{would}");
     let done = stage.erase(&[&["--before", day, "--archives", &folder][..], &WHY].concat());
     assert_eq!(done["archives"], would["archives"]);
     let verified = stage.hub.ask(&["retention", "verify", &folder]);
     assert!(verified["archives"].as_array().unwrap().iter().all(|row| row["erased"] == true), "{verified}");
+    assert_eq!(Books::of(&stage.hub).number(receipts), 0, "they go with the archived contents");
     let said = Books::of(&stage.hub)
         .bodies("SELECT body FROM trail WHERE event = 'payload.erased' AND message IS NULL");
     assert_eq!(said.len(), done["archives"].as_array().unwrap().len());

@@ -157,9 +157,9 @@ async fn every_refusal_of_a_known_sender_is_in_the_trail() {
         assert_eq!(data["endpoint"], "hanbin-spj");
         match data["code"].as_str().unwrap() {
             "classified" => {
-                assert!(data["received"].is_null(), "of 涉密 content not even the digest: {entry}");
+                assert!(data["commitment"].is_null(), "of 涉密 content not even the digest: {entry}");
             }
-            "invalid" | "conflict" => assert!(data["received"].is_string(), "what was refused: {entry}"),
+            "invalid" | "conflict" => assert!(data["commitment"].is_string(), "what was refused: {entry}"),
             _ => {}
         }
     }

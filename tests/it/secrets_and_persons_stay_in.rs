@@ -343,7 +343,7 @@ async fn classified_content_leaves_nothing_behind() {
     assert_eq!(books.counts().messages, 1, "the harmless one");
     let refused = books.refusals();
     assert_eq!(refused.len(), 7, "{refused:?}");
-    assert!(refused.iter().all(|it| it["code"] == "classified" && it["received"].is_null()), "{refused:?}");
+    assert!(refused.iter().all(|it| it["code"] == "classified" && it["commitment"].is_null()), "{refused:?}");
     drop(books);
     assert!(!files_with(&hub.data(), HARMLESS.as_bytes()).is_empty(), "what is stored would be found");
     assert_eq!(files_with(&hub.data(), MARK.as_bytes()), Vec::<String>::new());

@@ -30,7 +30,7 @@ fn code(code: intake::Code) -> Code {
         intake::Code::Forbidden => Code::PermissionDenied,
         intake::Code::Conflict => Code::AlreadyExists,
         intake::Code::Unstorable => Code::Internal,
-        intake::Code::Stale => Code::FailedPrecondition,
+        intake::Code::Stale | intake::Code::Erased => Code::FailedPrecondition,
         intake::Code::Overloaded => Code::ResourceExhausted,
         intake::Code::Unavailable => Code::Unavailable,
     }

@@ -153,7 +153,8 @@ fn line(row: &Exchanged) -> Value {
     json!({
         "sender": row.sender, "recipient": row.recipient, "kind": row.kind, "business_key": row.business_key,
         "revision": row.revision, "delivery": row.delivery, "state": row.state,
-        "handed_over_at": row.handed_over_at, "received_sha256": hex::encode(row.received_digest.0),
+        "handed_over_at": row.handed_over_at, "received_sha256": row.received_digest.map(|digest| hex::encode(digest.0)),
         "sent_sha256": row.sent_digest.map(|digest| hex::encode(digest.0)),
+        "erased": row.received_digest.is_none(),
     })
 }

@@ -78,6 +78,7 @@ fn status(code: Code) -> (StatusCode, &'static str) {
         Code::Forbidden => (StatusCode::FORBIDDEN, "无权发送"),
         Code::Conflict => (StatusCode::CONFLICT, "同一业务编号已有不同内容"),
         Code::Stale => (StatusCode::CONFLICT, "版本已过时"),
+        Code::Erased => (StatusCode::GONE, "此前已接收，内容与回执已按期清除"),
         Code::Classified => (StatusCode::UNPROCESSABLE_ENTITY, "涉密内容不得进入本系统"),
         Code::Unmapped => (StatusCode::UNPROCESSABLE_ENTITY, "字段映射失败"),
         Code::Unstorable => (StatusCode::INTERNAL_SERVER_ERROR, "系统无法存储该报文"),

@@ -206,6 +206,11 @@ const TEXTS: &[Text] = &[
         ],
     },
     Text {
+        path: "evidence refused",
+        about: "查验枢纽是否拒收过这些字节，以及哪条留痕可证",
+        arguments: &[("file", "发送方当时发送的原样字节")],
+    },
+    Text {
         path: "seal prove",
         about: "证明现有留痕是另行保管的检查点的延续：其间没有改动、删除",
         arguments: &[

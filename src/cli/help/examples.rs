@@ -289,6 +289,14 @@ const ALL: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "evidence refused",
+        &[example(
+            "liandong evidence refused sent.json",
+            "是否拒收过这些字节",
+            "whether these bytes were refused",
+        )],
+    ),
+    (
         "retention run",
         &[
             example(

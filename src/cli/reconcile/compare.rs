@@ -75,7 +75,9 @@ impl<'l> Comparison<'l> {
                     let differs = |name: &&str| {
                         their.get(*name).is_some_and(|cell| !cell.is_empty() && *cell != text(row, name))
                     };
-                    let columns: Vec<_> = COMPARED.into_iter().filter(differs).collect();
+                    // Of what is erased here no digest is known any more.
+                    let is_known = |name: &&str| row["erased"] != true || *name != "sent_sha256";
+                    let columns: Vec<_> = COMPARED.into_iter().filter(is_known).filter(differs).collect();
                     if columns.is_empty() { all.same += 1 } else { all.different.push((row, columns)) }
                 }
             }
@@ -100,15 +102,17 @@ mod tests {
             json!({ "delivery": "a", "kind": "approval.result", "sent_sha256": "1", "state": "delivered" }),
             json!({ "delivery": "b", "kind": "approval.result", "sent_sha256": "2", "state": "parked" }),
             json!({ "delivery": "c", "kind": "approval.result", "sent_sha256": "3", "state": "delivered" }),
+            json!({ "delivery": "e", "kind": "approval.result", "sent_sha256": null, "erased": true }),
         ];
         let row = |digest: &str| Row::from([("sent_sha256".to_owned(), digest.to_owned())]);
         let theirs = BTreeMap::from([
             ("a".to_owned(), row("1")),
             ("c".to_owned(), row("9")),
             ("d".to_owned(), row("")),
+            ("e".to_owned(), row("5")),
         ]);
         let found = Comparison::of(&ours, &theirs);
-        assert_eq!((found.missing_there.as_slice(), found.same), ([&ours[1]].as_slice(), 1));
+        assert_eq!((found.missing_there.as_slice(), found.same), ([&ours[1]].as_slice(), 2));
         assert_eq!(found.missing_here.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["d"]);
         assert_eq!(found.different, [(&ours[2], vec!["sent_sha256"])]);
     }

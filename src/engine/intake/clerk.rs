@@ -72,6 +72,9 @@ impl Clerk {
                 self.desk.ready(&ready);
                 Answer::Accepted(Accepted { message: id, receipt_of: ReceiptOf::First, receipt })
             }
+            Verdict::Duplicate { message, receipt } if receipt.is_empty() => {
+                Answer::Refused(super::erased(message))
+            }
             Verdict::Duplicate { message, receipt } => {
                 Answer::Accepted(Accepted { message, receipt_of: ReceiptOf::Earlier, receipt })
             }
@@ -145,6 +148,7 @@ impl Made {
             id: self.id,
             issued_at: now,
             kind: message.key.kind,
+            nonce: &self.prepared.nonce,
             organisation: &message.key.organisation,
             received: Digest::of(&self.prepared.received),
             received_sm3: Sm3Digest::of(&self.prepared.received),

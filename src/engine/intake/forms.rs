@@ -11,7 +11,7 @@ use crate::{
         id::{DeliveryId, EndpointId, MessageId, OrganisationId, RuleId},
         kind::Kind,
     },
-    evidence::digest::{Commitment, Digest, Sm3Commitment, Sm3Digest},
+    evidence::digest::{Commitment, Digest, Salt, Sm3Commitment, Sm3Digest},
     port::store::{Effect, NewDelivery, NewState},
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Statement<'a> {
     pub(super) id: MessageId,
     pub(super) issued_at: Timestamp,
     pub(super) kind: Kind,
+    /// Random, so that the digest of the receipt, and hashes made from it, confirm no guess of what was received.
+    pub(super) nonce: &'a Salt,
     pub(super) organisation: &'a OrganisationId,
     pub(super) received: Digest,
     pub(super) received_sm3: Sm3Digest,

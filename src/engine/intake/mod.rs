@@ -31,11 +31,11 @@ use crate::{
         id::{EndpointId, MessageId, OrderKey},
         message::MessageKey,
     },
-    evidence::digest::{ContentKey, Digest, Sm3Digest},
+    evidence::digest::{ContentKey, Salt},
     port::{
         clock::Clock,
         intake::{Accepted, Code, Intake, ReceiptOf, Refusal, Submission},
-        store::{self, Store},
+        store::{self, NewEntry, Store},
     },
     task::metrics::{INTAKE_DURATION, MESSAGES_ACCEPTED, MESSAGES_REFUSED, MESSAGES_REPEATED},
 };
@@ -275,17 +275,26 @@ impl Reception {
         Err(refusal)
     }
 
-    /// A refusal of a known sender is in the trail; of 涉密 content not even the digest is.
+    /// A refusal of a known sender is in the trail, with commitments to the bytes refused, whose salt lies apart; of 涉密
+    /// content not even these.
     async fn note(&self, endpoint: &EndpointId, received: Option<&[u8]>, refusal: &Refusal) {
         let now = self.clerk.clock.now();
         let received = received.filter(|_| refusal.code != Code::Classified);
-        let digests = received.map(|bytes| (Digest::of(bytes), Sm3Digest::of(bytes)));
-        let (digest, sm3) = digests.unzip();
+        let salt = received.and_then(|_| {
+            Salt::generate()
+                .inspect_err(|error| tracing::error!(%error, "a refusal is written without commitment"))
+                .ok()
+        });
+        let commitments = salt.as_ref().zip(received);
+        let commitments = commitments.map(|(salt, bytes)| (salt.commit(bytes), salt.commit_by_sm3(bytes)));
+        let (commitment, by_sm3) = commitments.unzip();
         let paths: Vec<_> = refusal.faults.iter().map(|fault| &fault.path).collect();
         let data = json!({
-            "endpoint": endpoint, "code": refusal.code, "faults": paths, "received": digest, "received_sm3": sm3,
+            "endpoint": endpoint, "code": refusal.code, "faults": paths, "commitment": commitment,
+            "commitment_sm3": by_sm3,
         });
         let entry = trail::entry(trail::REFUSED, About::default(), &data, now);
+        let entry = NewEntry { salt: salt.map(|salt| *salt.as_bytes()), ..entry };
         if let Err(error) = self.clerk.store.append(vec![entry]).await {
             tracing::error!(%error, %endpoint, code = %refusal.code, "refusal could not be written to the trail");
         }
@@ -312,6 +321,14 @@ fn conflict(message: MessageId) -> Refusal {
         "other content was accepted under this key and revision as message {message}; send a correction with the next revision"
     );
     Refusal::new(Code::Conflict, detail)
+}
+
+/// The same came before, and is erased by now with its receipt.
+fn erased(message: MessageId) -> Refusal {
+    let detail = format!(
+        "this was accepted before as message {message}; what it said and its receipt were erased after their term, so there is no receipt to give again"
+    );
+    Refusal::new(Code::Erased, detail)
 }
 
 /// What a store error means to a sender.

@@ -38,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) canonical: Bytes,
     pub(super) content_digest: Sha256Digest,
     pub(super) salt: Salt,
+    /// Of the receipt.
+    pub(super) nonce: Salt,
     pub(super) decision: Decision,
     pub(super) decision_json: Bytes,
     pub(super) known_revision: Option<u32>,
@@ -95,6 +97,9 @@ impl Preparer {
         if !same {
             return Stop::Refused(super::conflict(standing.message));
         }
+        if standing.receipt.is_empty() {
+            return Stop::Refused(super::erased(standing.message));
+        }
         Stop::Stands(Accepted {
             message: standing.message,
             receipt_of: ReceiptOf::Earlier,
@@ -117,10 +122,7 @@ impl Preparer {
         let history = history::find(self.store.as_ref(), &message).await?;
         let effects = effects::of(&message, &history, &world.registry, now)?;
         let decision = decide(&message, world, &history.facts, now)?;
-        let salt = Salt::generate().map_err(|error| {
-            tracing::error!(%error, "no randomness for a salt");
-            Refusal::new(Code::Unavailable, "the hub cannot take messages now; nothing was changed")
-        })?;
+        let (salt, nonce) = (salt()?, salt()?);
         Ok(Prepared {
             content_digest: self.content_digest(&canonical),
             decision_json: to_json(&decision)?,
@@ -130,6 +132,7 @@ impl Preparer {
             message,
             canonical,
             salt,
+            nonce,
             decision,
             effects,
         })
@@ -188,6 +191,13 @@ fn may_speak(
         code: Code::Forbidden,
         faults: vec![Fault::new("organisation", "is not among those the credential speaks for")],
         detail,
+    })
+}
+
+fn salt() -> Result<Salt, Refusal> {
+    Salt::generate().map_err(|error| {
+        tracing::error!(%error, "no randomness for a salt");
+        Refusal::new(Code::Unavailable, "the hub cannot take messages now; nothing was changed")
     })
 }
 

@@ -1,5 +1,5 @@
 //! Erasure: what messages said is erased after its legal term: the bytes received, their content, the routing with its
-//! reasons, and the salt that opens the commitments, together. What stays says that there was a message, of whom, to whom
+//! reasons, and what opens the commitments (digests, words of answers, salts), together; and the salts of refusals. What stays says that there was a message, of whom, to whom
 //! and when, and proves nothing of what it said.
 //!
 //! Promises: the tree is not touched, since the trail holds commitments and no personal value; an entry about each message
@@ -57,6 +57,8 @@ pub struct Tally {
     pub already: u64,
     /// Messages that are not online, or not known.
     pub absent: u64,
+    /// Refusals of which it is erased, or would be, what showed which bytes were refused.
+    pub refusals: u64,
 }
 
 /// Erases what is online.
@@ -84,9 +86,26 @@ pub async fn erase(
                 let ids: Vec<_> = page.iter().map(|(_, id)| *id).collect();
                 step(store, &ids, mode, now, &mut tally).await?;
             }
+            tally.refusals = refusals(store, *until, mode, now).await?;
         }
     }
     Ok(tally)
+}
+
+/// The salts of refusals, whose bytes are not kept.
+async fn refusals(
+    store: &dyn Store,
+    until: Timestamp,
+    mode: Mode<'_>,
+    now: Timestamp,
+) -> Result<u64, store::Error> {
+    let found = store.erase_refusals(until, None).await?;
+    let Mode::Do(by) = mode else { return Ok(found) };
+    if found == 0 {
+        return Ok(0);
+    }
+    let data = trail::answered(json!({ "refusals_before": until }), by);
+    store.erase_refusals(until, Some(trail::entry(PAYLOAD_ERASED, About::default(), &data, now))).await
 }
 
 fn answered_for(mode: Mode<'_>) -> Result<(), Error> {
@@ -160,7 +179,18 @@ pub fn archived(folder: &Path, until: Timestamp) -> Result<Vec<Manifest>, Error>
     Ok(months)
 }
 
-/// Erases the contents of one archived month, after the entry that says so.
+/// The messages whose contents are in an archive.
+fn messages(place: &Path) -> Result<Vec<MessageId>, archive::Error> {
+    let mut messages = Vec::new();
+    archive::read_part(place, MESSAGES, |line| {
+        let id = line["id"].as_str().and_then(|id| id.parse().ok());
+        messages.push(id.ok_or("it names no message")?);
+        Ok(())
+    })?;
+    Ok(messages)
+}
+
+/// Erases the contents of one archived month and what the store still has of its messages, after the entry that says so.
 pub async fn erase_archived(
     store: &dyn Store,
     folder: &Path,
@@ -175,6 +205,9 @@ pub async fn erase_archived(
     let data = json!({ "month": manifest.month, "manifest": digest, "messages": lines });
     let entry = trail::entry(PAYLOAD_ERASED, About::default(), &trail::answered(data, by), now);
     store.append(vec![entry]).await?;
+    for page in messages(&place)?.chunks(PAGE) {
+        store.erase_rest(page.to_vec()).await?;
+    }
     let path = place.join(MESSAGES);
     fs::remove_file(&path).map_err(archive::Error::file(&path))?;
     let synced = fs::File::open(&place).and_then(|folder| folder.sync_all());

@@ -51,8 +51,8 @@ pub struct Exchanged {
     pub state: Transport,
     /// When the target confirmed it.
     pub handed_over_at: Option<Timestamp>,
-    /// SHA-256 of the bytes received from the sender.
-    pub received_digest: Sha256Digest,
+    /// SHA-256 of the bytes received from the sender; none once they are erased.
+    pub received_digest: Option<Sha256Digest>,
     /// SHA-256 of the bytes that the target confirmed; none before, and once it is archived.
     pub sent_digest: Option<Sha256Digest>,
 }

@@ -11,6 +11,7 @@ mod deliveries;
 mod keys;
 mod obligations;
 mod query;
+mod refusals;
 mod replay;
 mod retention;
 mod stamps;
@@ -31,6 +32,7 @@ pub use query::{
     AnsweredRow, AttemptRow, DeliveryFilter, DeliveryRow, HistoryRequest, HistoryRow, MessageRow,
     OrganisationCount, Page, Query, Selector, StandingRow, TrailRow,
 };
+pub use refusals::{Refusals, Refused};
 pub use replay::{Redo, Step, Way};
 pub use retention::{Archived, Retention, Stock};
 pub use stamps::{StampRow, Stamps};
@@ -48,6 +50,7 @@ pub trait Store:
     + Audit
     + Access
     + Keys
+    + Refusals
     + Retention
     + Stamps
     + fmt::Debug
@@ -65,6 +68,7 @@ impl<T> Store for T where
         + Audit
         + Access
         + Keys
+        + Refusals
         + Retention
         + Stamps
         + fmt::Debug

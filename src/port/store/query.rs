@@ -79,11 +79,11 @@ pub struct HistoryRow {
 pub struct StandingRow {
     /// Its id.
     pub message: MessageId,
-    /// SHA-256 of the bytes received.
+    /// SHA-256 of the bytes received; zeros once it is erased.
     pub received_digest: Sha256Digest,
     /// Keyed digest of the canonical form.
     pub content_digest: Sha256Digest,
-    /// Its receipt, verbatim.
+    /// Its receipt, verbatim; empty once it is erased.
     pub receipt: Bytes,
 }
 

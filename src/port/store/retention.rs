@@ -8,7 +8,8 @@ use super::{Error, NewEntry, Sha256Digest};
 use crate::domain::id::MessageId;
 
 /// Retention. Payloads, attempts and trail entries leave the store, months at a time and oldest first; keys,
-/// deliveries, obligations, positions and checkpoints stay for ever.
+/// deliveries, obligations, positions and checkpoints stay for ever; of a key that is erased the receipt and the digest of
+/// the bytes received go, its keyed digest stays.
 ///
 /// - *Archived first*: nothing is removed that [`Retention::retire`] has not recorded as archived.
 /// - *Nothing unfinished*: a time is not retired while anything from before it is open, owed or unsealed.
@@ -37,10 +38,14 @@ pub trait Retention {
     /// written, when something from before it is unfinished or it is not later than what was recorded before.
     async fn retire(&self, archived: Archived, entry: NewEntry) -> Result<bool, Error>;
 
-    /// Erases what these messages said, with their salt, each with the entry that says so; how many. Those with a
+    /// Erases what these messages said, with their salt, their receipts, digests of what was received, sent and answered and
+    /// the words of answers, each with the entry that says so; how many. Those with a
     /// delivery that is not final or an open obligation, and those erased or removed before, are left alone, and their
     /// entries are not written.
     async fn erase(&self, messages: Vec<(MessageId, NewEntry)>) -> Result<u64, Error>;
+
+    /// Erases what is left in the store of archived messages that are erased there: receipts, digests, words of answers.
+    async fn erase_rest(&self, messages: Vec<MessageId>) -> Result<(), Error>;
 
     /// Removes up to about `limit` rows of what is archived; how many, 0 when nothing is left.
     async fn sweep(&self, limit: usize) -> Result<u64, Error>;

@@ -57,6 +57,8 @@ pub struct NewEntry {
     pub delivery: Option<DeliveryId>,
     /// The exact bytes that are sealed: canonical JSON, no personal value.
     pub body: Bytes,
+    /// Salt of what a refusal commits to; kept apart from the entry ([`super::Refusals`]).
+    pub salt: Option<[u8; 16]>,
 }
 
 /// Where the log stands.

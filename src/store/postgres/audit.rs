@@ -58,9 +58,14 @@ fn exchanged(row: &Row) -> Result<Exchanged, Failure> {
         endpoint: row.text_if("endpoint")?,
         state: row.word("state")?,
         handed_over_at: row.time_if("handed_over_at")?,
-        received_digest: Sha256Digest(row.digest("received_digest")?),
+        received_digest: kept(row.digest("received_digest")?),
         sent_digest: row.digest_if("sent_digest")?.map(Sha256Digest),
     })
+}
+
+/// A digest that is not erased.
+fn kept(digest: [u8; 32]) -> Option<Sha256Digest> {
+    (digest != [0; 32]).then_some(Sha256Digest(digest))
 }
 
 #[async_trait]

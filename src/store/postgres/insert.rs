@@ -296,5 +296,19 @@ async fn write_entries(session: &Session<'_>, sql: &str, entries: &[&NewEntry]) 
             ],
         )
         .await?;
+    write_salts(session, entries).await
+}
+
+/// Of entries that have a salt apart, as refusals do.
+async fn write_salts(session: &Session<'_>, entries: &[&NewEntry]) -> Result<(), Failure> {
+    let salted: Vec<_> = entries.iter().filter_map(|entry| Some((*entry, entry.salt?.to_vec()))).collect();
+    if salted.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO refusal (entry, at, salt) SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::bytea[])
+               ON CONFLICT (entry) DO NOTHING";
+    let ids = column(&salted, |(entry, _)| entry.id.0);
+    let times = column(&salted, |(entry, _)| Time(entry.at));
+    session.execute(sql, &[&ids, &times, &column(&salted, |(_, salt)| salt.as_slice())]).await?;
     Ok(())
 }

@@ -27,6 +27,7 @@ mod obligations;
 mod operate;
 mod partition;
 mod query;
+mod refusals;
 mod replay;
 mod retention;
 mod runner;

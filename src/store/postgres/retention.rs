@@ -21,15 +21,20 @@ use crate::{
     store::fault::number,
 };
 
-/// Where rows of months without a partition are, and which of them are archived.
-const DEFAULTS: [(&str, &str); 3] = [
+/// Where rows without a partition of a month are, and which of them are archived.
+const DEFAULTS: [(&str, &str); 4] = [
     ("attempt_default", "delivery_created_at < $1"),
     ("message_default", "accepted_at < $1"),
+    ("refusal", "at < $1"),
     ("trail_default", "at < $1 AND EXISTS (SELECT FROM trail_sealed s WHERE s.id = trail_default.id)"),
 ];
 
-/// Erases what opens the entries about messages, and the words of those whom they went to.
-const OPENINGS: [&str; 2] = [include_str!("sql/attempt_erase.sql"), include_str!("sql/delivery_erase.sql")];
+/// Erases what opens the entries about messages, their receipts, and the words of those whom they went to.
+const OPENINGS: [&str; 3] = [
+    include_str!("sql/attempt_erase.sql"),
+    include_str!("sql/delivery_erase.sql"),
+    include_str!("sql/key_erase.sql"),
+];
 
 #[async_trait]
 impl Retention for PostgresStore {
@@ -61,6 +66,10 @@ impl Retention for PostgresStore {
 
     async fn erase(&self, messages: Vec<(MessageId, NewEntry)>) -> Result<u64, Error> {
         self.runner.write(Erase { messages }).await
+    }
+
+    async fn erase_rest(&self, messages: Vec<MessageId>) -> Result<(), Error> {
+        self.runner.write(EraseRest { messages: messages.into_iter().map(|id| id.0).collect() }).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<u64, Error> {
@@ -188,13 +197,26 @@ impl Job for Erase {
         let ids: Vec<Uuid> = self.messages.iter().map(|(id, _)| id.0).collect();
         let rows = session.rows(include_str!("sql/message_erase.sql"), &[&ids]).await?;
         let erased = rows.iter().map(|row| row.value::<Uuid>("id")).collect::<Result<HashSet<_>, _>>()?;
-        let ids: Vec<Uuid> = erased.iter().copied().collect();
-        for sql in OPENINGS {
-            session.execute(sql, &[&ids]).await?;
-        }
+        EraseRest { messages: erased.iter().copied().collect() }.run(session).await?;
         let entries = self.messages.iter().filter(|(id, _)| erased.contains(&id.0));
         insert::entries(session, &entries.map(|(_, entry)| entry).collect::<Vec<_>>()).await?;
         Ok(erased.len() as u64)
+    }
+}
+
+struct EraseRest {
+    messages: Vec<Uuid>,
+}
+
+#[async_trait]
+impl Job for EraseRest {
+    type Output = ();
+
+    async fn run(&self, session: &Session<'_>) -> Result<(), Failure> {
+        for sql in OPENINGS {
+            session.execute(sql, &[&self.messages]).await?;
+        }
+        Ok(())
     }
 }
 

@@ -46,9 +46,14 @@ fn exchanged(row: &Row<'_>) -> rusqlite::Result<Exchanged> {
         endpoint: row.text_if("endpoint")?,
         state: row.word("state")?,
         handed_over_at: row.time_if("handed_over_at")?,
-        received_digest: Sha256Digest(row.get("received_digest")?),
+        received_digest: kept(row.get("received_digest")?),
         sent_digest: row.get::<_, Option<[u8; 32]>>("sent_digest")?.map(Sha256Digest),
     })
+}
+
+/// A digest that is not erased.
+fn kept(digest: [u8; 32]) -> Option<Sha256Digest> {
+    (digest != [0; 32]).then_some(Sha256Digest(digest))
 }
 
 fn rows(connection: &Connection, asked: &Asked) -> Result<Rows, Error> {

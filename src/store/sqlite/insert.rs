@@ -154,6 +154,11 @@ fn write_entry(connection: &Connection, sql: &str, entry: &NewEntry) -> Result<(
         connection
             .prepare_cached("INSERT INTO trail_unsealed (entry) VALUES (?1)")?
             .execute([connection.last_insert_rowid()])?;
+        if let Some(salt) = entry.salt {
+            connection
+                .prepare_cached("INSERT INTO refusal (entry, at, salt) VALUES (?1, ?2, ?3)")?
+                .execute(params![Id(entry.id.0), Time(entry.at), salt])?;
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_stamp", include_str!("migrations/0005_stamp.sql")),
     ("0006_attempt_salt", include_str!("migrations/0006_attempt_salt.sql")),
     ("0007_resend", include_str!("migrations/0007_resend.sql")),
+    ("0008_refusal", include_str!("migrations/0008_refusal.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

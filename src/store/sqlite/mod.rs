@@ -24,6 +24,7 @@ mod operate;
 mod plan;
 mod query;
 mod readers;
+mod refusals;
 mod replay;
 mod retention;
 mod settle;

@@ -17,7 +17,7 @@ use crate::{
 
 /// Removes what is archived of one table: the time, the size of the archived trail, the rows at most. What refers to
 /// a row goes before it.
-const SWEEPS: [&str; 4] = [
+const SWEEPS: [&str; 5] = [
     "DELETE FROM attempt WHERE (delivery, lease, outcome) IN (
         SELECT a.delivery, a.lease, a.outcome FROM attempt a JOIN delivery d ON d.number = a.delivery
         WHERE d.created_at < ?1 LIMIT ?3) AND ?2 >= 0",
@@ -26,14 +26,19 @@ const SWEEPS: [&str; 4] = [
     "DELETE FROM trail_sealed WHERE position IN (
         SELECT s.position FROM trail_sealed s JOIN trail t ON t.number = s.entry
         WHERE s.position < ?2 AND t.at < ?1 ORDER BY s.position LIMIT ?3)",
+    "DELETE FROM refusal WHERE entry IN (SELECT entry FROM refusal WHERE at < ?1 LIMIT ?3) AND ?2 >= 0",
     "DELETE FROM trail WHERE number IN (
         SELECT t.number FROM trail t WHERE t.at < ?1 AND ?2 >= 0
         AND NOT EXISTS (SELECT 1 FROM trail_sealed s WHERE s.entry = t.number)
         AND NOT EXISTS (SELECT 1 FROM trail_unsealed u WHERE u.entry = t.number) ORDER BY t.number LIMIT ?3)",
 ];
 
-/// Erases what opens the entries about one message, and the words of those whom it went to.
-const OPENINGS: [&str; 2] = [include_str!("sql/attempt_erase.sql"), include_str!("sql/delivery_erase.sql")];
+/// Erases what opens the entries about one message, its receipt, and the words of those whom it went to.
+const OPENINGS: [&str; 3] = [
+    include_str!("sql/attempt_erase.sql"),
+    include_str!("sql/delivery_erase.sql"),
+    include_str!("sql/key_erase.sql"),
+];
 
 #[async_trait]
 impl Retention for SqliteStore {
@@ -112,14 +117,21 @@ impl Retention for SqliteStore {
                 for (id, entry) in &messages {
                     let sql = include_str!("sql/message_erase.sql");
                     if connection.prepare_cached(sql)?.execute([Id(id.0)])? > 0 {
-                        for sql in OPENINGS {
-                            connection.prepare_cached(sql)?.execute([Id(id.0)])?;
-                        }
+                        openings(connection, *id)?;
                         insert::entries(connection, [entry])?;
                         erased += 1;
                     }
                 }
                 Ok(erased)
+            })
+            .await
+    }
+
+    async fn erase_rest(&self, messages: Vec<MessageId>) -> Result<(), Error> {
+        self.writer
+            .write(messages.len(), move |connection, _| {
+                connection.pragma_update(None, "secure_delete", true)?;
+                messages.iter().try_for_each(|id| openings(connection, *id))
             })
             .await
     }
@@ -138,6 +150,13 @@ impl Retention for SqliteStore {
             })
             .await
     }
+}
+
+fn openings(connection: &Connection, message: MessageId) -> Result<(), Error> {
+    for sql in OPENINGS {
+        connection.prepare_cached(sql)?.execute([Id(message.0)])?;
+    }
+    Ok(())
 }
 
 fn latest(connection: &Connection) -> Result<Option<Archived>, Error> {

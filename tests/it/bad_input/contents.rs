@@ -150,5 +150,5 @@ async fn classified_items_and_messages_are_refused_whatever_their_way() {
             hall.refused(way, form.write(&fields).as_bytes(), "classified", &["classified: "]).await;
         }
     }
-    assert!(hall.books.refusals().iter().all(|refusal| refusal["received"].is_null()));
+    assert!(hall.books.refusals().iter().all(|refusal| refusal["commitment"].is_null()));
 }

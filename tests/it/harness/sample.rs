@@ -50,7 +50,7 @@ pub(crate) fn organisation_at(endpoint: &str) -> OrganisationId {
 pub(crate) fn entry(event: &'static str) -> NewEntry {
     let id = EntryId(id());
     let body = Bytes::from(format!(r#"{{"event":"{event}","id":"{}"}}"#, id.0));
-    NewEntry { id, at: at(0), event, message: None, delivery: None, body }
+    NewEntry { id, at: at(0), event, message: None, delivery: None, body, salt: None }
 }
 
 /// A trail entry about one delivery.

@@ -159,22 +159,25 @@ impl Dispatch {
         }
     }
 
-    /// Work of an endpoint without workers is parked at once, and what else surely reached no worker is given
+    /// Work of an endpoint without workers, or that no bus carries, is parked at once, and what else surely reached no worker is given
     /// back, to be tried after a pause. What was sent without a confirm keeps its lease; the reconciler says
     /// that its outcome is unknown when that ends.
     async fn send(&self, work: Vec<Work>) -> Result<(), Failure> {
         let (mut unserved, mut back) = (Vec::new(), Vec::new());
         for (error, work) in self.bus.send_work(work).await {
             tracing::warn!(delivery = %work.delivery, endpoint = %work.endpoint, %error, "bus did not take work");
-            match error {
+            let hopeless = match &error {
                 bus::Error::UnknownEndpoint(endpoint) => {
-                    let said =
-                        format!("endpoint {endpoint} has no adapter that sends here; nothing was sent");
-                    let attempt = untried(said, self.clock.now());
-                    unserved.push(WorkOutcome { work, outcome: Outcome::Ours, attempt });
+                    Some(format!("endpoint {endpoint} has no adapter that sends here; nothing was sent"))
                 }
-                error if error.nothing_sent() => back.push((error, work)),
-                _ => {}
+                bus::Error::TooLarge { .. } => Some(format!("{error}; nothing was sent")),
+                _ => None,
+            };
+            if let Some(said) = hopeless {
+                let attempt = untried(said, self.clock.now());
+                unserved.push(WorkOutcome { work, outcome: Outcome::Ours, attempt });
+            } else if error.nothing_sent() {
+                back.push((error, work));
             }
         }
         if !unserved.is_empty() {

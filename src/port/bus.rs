@@ -248,6 +248,14 @@ pub enum Error {
     /// Nobody declared the endpoint.
     #[error("endpoint {0} has no work queue")]
     UnknownEndpoint(EndpointId),
+    /// It is larger than anything the bus carries, and will be.
+    #[error("work of {bytes} bytes is larger than the bus carries ({limit})")]
+    TooLarge {
+        /// Its size on the way.
+        bytes: usize,
+        /// The most that is carried.
+        limit: usize,
+    },
     /// Closed.
     #[error("bus is closed")]
     Closed,

@@ -21,7 +21,11 @@ use crate::{
 
 /// Puts copies into mailbox queues.
 #[derive(Debug)]
-pub(super) struct Copies(pub(super) Publisher);
+pub(super) struct Copies {
+    pub(super) publisher: Publisher,
+    /// Bytes in one at most.
+    pub(super) largest: usize,
+}
 
 #[async_trait]
 impl Post for Copies {
@@ -32,6 +36,11 @@ impl Post for Copies {
         parcel: connector::Parcel,
         left: Duration,
     ) -> Result<(), connector::Error> {
+        let not_sent = |why: &str| Err(connector::Error::NotSent(why.to_owned()));
+        if parcel.body.len() > self.largest {
+            let (bytes, limit) = (parcel.body.len(), self.largest);
+            return not_sent(&format!("its {bytes} bytes are more than the broker carries ({limit})"));
+        }
         let copy = Parcel {
             key: short(endpoint.as_str()),
             id: parcel.delivery.to_string(),
@@ -42,8 +51,7 @@ impl Post for Copies {
             headers: parcel.envelope.as_deref().map(|envelope| headers(envelope, parcel.not_after)),
             body: parcel.body.to_vec(),
         };
-        let not_sent = |why: &str| Err(connector::Error::NotSent(why.to_owned()));
-        match self.0.publish(vec![copy]).await.pop() {
+        match self.publisher.publish(vec![copy]).await.pop() {
             Some(Fate::Taken) => Ok(()),
             Some(Fate::NotSent(why)) => not_sent(&why),
             Some(Fate::Nacked) => not_sent("the mailbox queue is full"),

@@ -186,7 +186,7 @@ impl RabbitmqBus {
     /// Puts copies into mailbox queues; none where nobody fetches.
     pub fn post(&self) -> Option<Arc<dyn Post>> {
         let (copies, _) = self.mailboxes.as_ref()?;
-        Some(Arc::new(Copies(copies.clone())))
+        Some(Arc::new(Copies { publisher: copies.clone(), largest: self.largest() }))
     }
 
     /// What recipients answer; none where nobody fetches.
@@ -272,11 +272,18 @@ impl RabbitmqBus {
         }
     }
 
+    /// Bytes in one message at most: so many the broker was seen to take.
+    fn largest(&self) -> usize {
+        message::largest(self.options.message_bytes)
+    }
+
     /// Work on its way out, sealed.
     fn parcel(&self, work: &Work) -> Result<Parcel, bus::Error> {
         let unfit = |why: &dyn std::fmt::Display| bus::Error::Unavailable(why.to_string().into());
         let key = self.options.slips.as_ref().ok_or_else(|| unfit(&NO_HUB))?;
-        message::work(work, key).map_err(|error| unfit(&error))
+        let parcel = message::work(work, key).map_err(|error| unfit(&error))?;
+        let (bytes, limit) = (parcel.body.len(), self.largest());
+        if bytes > limit { Err(bus::Error::TooLarge { bytes, limit }) } else { Ok(parcel) }
     }
 
     /// The slip that goes back with an outcome: that which came with the work, or a hub's own.

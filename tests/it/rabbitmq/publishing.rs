@@ -50,6 +50,20 @@ async fn a_confirm_is_never_taken_for_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn work_that_is_too_large_is_told_apart_and_ends_no_channel() {
+    let broker = Broker::new().await;
+    let mut options = broker.options(&[("a", 1000)]);
+    options.message_bytes = 1024;
+    let end = broker.open(options).await;
+    let (mut large, small) = (work("a", 1), work("a", 2));
+    large.body = format!(r#"{{"text":"{}"}}"#, "x".repeat(66 * 1024)).into();
+    let back = end.bus.send_work(vec![large.clone(), small.clone()]).await;
+    let [(Error::TooLarge { bytes, limit: 67_584 }, piece)] = &back[..] else { panic!("{back:?}") };
+    assert!(*bytes > 67_584 && *piece == large, "{bytes}");
+    assert_eq!(next(&mut end.bus.work(&"a".into()).await.unwrap()).await, small);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_queue_takes_is_told_apart_inside_a_batch() {
     let broker = Broker::new().await;
     let end = broker.open(broker.options(&[("a", 1000), ("b", 1000)])).await;

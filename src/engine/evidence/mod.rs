@@ -11,6 +11,7 @@ pub mod export;
 mod line;
 pub mod page;
 pub mod said;
+pub mod source;
 pub mod statements;
 pub mod story;
 pub mod verify;

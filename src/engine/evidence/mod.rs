@@ -8,6 +8,7 @@
 
 mod attempts;
 pub mod export;
+pub mod issue;
 mod line;
 pub mod page;
 pub mod said;

@@ -1,5 +1,5 @@
-//! Changes of what routing goes by: a hub that starts with another registry or other rules than ran before says in the
-//! trail what changed, by digest, version and the ids of rows, and who started it, and why.
+//! Changes of what a hub goes by: one that starts with another registry, other rules, adapters or another calendar than ran
+//! before says in the trail what changed, by digest, version and the ids of rows or files, and who started it, and why.
 //!
 //! The files are the office's own, changed by whatever means; what counts is when a hub took them up.
 
@@ -36,6 +36,14 @@ pub(super) const REGISTRY: Subject =
 /// Routing rules.
 pub(super) const RULES: Subject =
     Subject { table: "rules", running: "running_rules", event: trail::RULES_CHANGED };
+
+/// Adapters with their mappings: which files, by digest, since they speak of departments' systems.
+pub(super) const ADAPTERS: Subject =
+    Subject { table: "adapters", running: "running_adapters", event: trail::ADAPTERS_CHANGED };
+
+/// Working days.
+pub(super) const CALENDAR: Subject =
+    Subject { table: "calendar", running: "running_calendar", event: trail::CALENDAR_CHANGED };
 
 /// What ran last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

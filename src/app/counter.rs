@@ -18,6 +18,7 @@ use crate::{
     domain::id::EndpointId,
     engine::{
         desk::{Desk, Leases},
+        evidence::{issue::Issuer, statements::Configured},
         keys::Keyring,
         office::{self, Office},
         seal::Sealer,
@@ -66,7 +67,8 @@ impl Stopped {
                 return Err(error);
             }
         };
-        let counter = counter(&store, opening.clock(), HashSet::new(), keys);
+        let configured = load::configured(settings);
+        let counter = counter(&store, opening.clock(), (HashSet::new(), configured), keys);
         Ok(Self { store, counter, sealer: None })
     }
 
@@ -99,7 +101,7 @@ impl Stopped {
             anchor: Some(restored::anchor(&settings.paths.data)),
         };
         let endpoints = endpoints.into_iter().map(|endpoint| endpoint.id).collect();
-        let counter = counter(&store, clock, endpoints, keys);
+        let counter = counter(&store, clock, (endpoints, load::configured(settings)), keys);
         Ok(Self { store, counter, sealer: Some(sealer) })
     }
 
@@ -130,11 +132,17 @@ impl Stopped {
 fn counter(
     store: &Shelf,
     clock: Arc<dyn Clock>,
-    endpoints: HashSet<EndpointId>,
+    (endpoints, configured): (HashSet<EndpointId>, Configured),
     keys: Arc<Keyring>,
 ) -> Counter {
     let store: Arc<dyn Store> = store.store();
     let desk = Arc::new(Desk::new(HashMap::new(), Leases::Own));
+    let issuer = Issuer::new(Arc::clone(&store), Arc::clone(&keys), Arc::clone(&clock), configured);
     let office = Office { store: Arc::clone(&store), clock, desk, endpoints, keys };
-    Counter { operations: Arc::new(office), store, grants: Arc::new(Grants::new(office::hash_token)) }
+    Counter {
+        operations: Arc::new(office),
+        store,
+        grants: Arc::new(Grants::new(office::hash_token)),
+        evidence: Arc::new(issuer),
+    }
 }

@@ -13,9 +13,15 @@ pub use super::keys::{make_next, public_keys, signing, trusted};
 use super::{Error, adapters, changes, setup};
 use crate::{
     config::{adapter, calendar, environment::Environment, registry, rules, settings::Settings},
-    domain::{lint, registry::Endpoint},
-    engine::world::World,
-    evidence::{checkpoint::Origin, digest::ContentKey},
+    domain::{
+        lint,
+        registry::{Endpoint, Registry},
+    },
+    engine::{evidence::statements::Configured, world::World},
+    evidence::{
+        checkpoint::Origin,
+        digest::{ContentKey, Digest},
+    },
     port::{
         operations::By,
         store::{Sha256Digest, Store},
@@ -26,6 +32,9 @@ use crate::{
 
 /// Name of the content key among the settings of the data directory.
 const CONTENT_KEY: &str = "content_key";
+
+/// Files of adapters at most; what goes around in a circle has more.
+const FILES: usize = 100_000;
 
 /// The name of the log.
 pub fn origin(settings: &Settings) -> Result<Origin, Error> {
@@ -77,6 +86,12 @@ pub(super) async fn world(
     let rules = (Sha256Digest(*draft.rules.digest()), rules);
     let registry = changes::publish(store, changes::REGISTRY, registry, by, now).await?;
     let rules = changes::publish(store, changes::RULES, rules, by, now).await?;
+    let calendar = file(&settings.paths.calendar).map_err(setup("calendar"))?;
+    let adapters = digests(&settings.paths.adapters).map_err(setup("adapters folder"))?;
+    for (subject, content) in [(changes::CALENDAR, calendar), (changes::ADAPTERS, adapters)] {
+        let digest = Sha256Digest(*Digest::of(&content).as_bytes());
+        changes::publish(store, subject, (digest, content), by, now).await?;
+    }
     build(settings, endpoints, [registry, rules])
 }
 
@@ -108,6 +123,32 @@ fn folder(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(serde_json::to_vec(&files)?)
 }
 
+/// The same of one file.
+fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(serde_json::to_vec(&BTreeMap::from([(name, fs::read_to_string(path)?)]))?)
+}
+
+/// The digests of all files below a folder as one JSON object.
+fn digests(path: &Path) -> Result<Vec<u8>, Failure> {
+    let (mut files, mut ahead) = (BTreeMap::new(), vec![path.to_owned()]);
+    while let Some(folder) = ahead.pop() {
+        for entry in fs::read_dir(folder)? {
+            let place = entry?.path();
+            if place.is_dir() {
+                ahead.push(place);
+                continue;
+            }
+            let name = place.strip_prefix(path).unwrap_or(&place).to_string_lossy().into_owned();
+            files.insert(name, Digest::of(&fs::read(&place)?));
+            if files.len() > FILES {
+                return Err(format!("there are more than {FILES} files below {}", path.display()).into());
+            }
+        }
+    }
+    Ok(serde_json::to_vec(&files)?)
+}
+
 /// What can never work in a world.
 pub fn lint(world: &World, day: Date) -> Vec<lint::Finding> {
     lint::lint(&world.registry, &world.rules, day)
@@ -118,4 +159,14 @@ pub(super) async fn content_key(store: &dyn Store) -> Result<ContentKey, Error> 
     let fresh = ContentKey::generate().map_err(|error| setup("content key")(error.into()))?;
     let kept = store.keep_setting(CONTENT_KEY, fresh.as_bytes().to_vec()).await?;
     ContentKey::new(&kept).map_err(|error| setup("content key")(error.into()))
+}
+
+/// What evidence says by the hub's signature alone: names of organisations, and the basis of the operative moment.
+pub fn configured(settings: &Settings) -> Configured {
+    let known = registry::load(&settings.paths.registry, Vec::new(), 0).ok();
+    let organisations = known.iter().flat_map(Registry::organisations);
+    Configured {
+        names: organisations.map(|one| (one.id.to_string(), one.name.to_string())).collect(),
+        moment_basis: settings.moment.basis.to_string(),
+    }
 }

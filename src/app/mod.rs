@@ -51,6 +51,7 @@ use crate::{
         census::Census,
         desk::Desk,
         dispatch::{Dispatch, DispatchLimits},
+        evidence::issue::Issuer,
         intake::{self, Committer, Reception},
         keys::Keyring,
         office::{self, Office},
@@ -416,6 +417,12 @@ impl Base {
             operations: Arc::clone(office) as _,
             store: Arc::clone(&self.shared),
             grants,
+            evidence: Arc::new(Issuer::new(
+                Arc::clone(&self.shared),
+                Arc::clone(&self.keys),
+                Arc::clone(&self.outside.clock),
+                load::configured(settings),
+            )),
         };
         if let Some(listener) = grpc {
             let parts = api::grpc::Parts {

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, Error, language::Language, output::Output, refused, seal, words::Words};
+use super::{Call, Error, language::Language, output::Output, refused, seal};
 use crate::{
     app::{
         self,
@@ -24,7 +24,7 @@ use crate::{
         export::{self, Content, Exporter, Subject},
         page,
         said::{self, Tongue},
-        statements::Configured,
+        source::Archives,
         verify::{Failed, Proven, verify},
     },
     evidence::file::MAX_BYTES,
@@ -74,6 +74,9 @@ struct Export {
     /// Wait until the entries are sealed
     #[arg(long)]
     wait: bool,
+    /// Folder of archives: for what 'retention run' moved out of the store
+    #[arg(long, value_name = "FOLDER")]
+    archives: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -101,17 +104,27 @@ pub(super) async fn run(call: Call<'_>, arguments: Arguments) -> Result<(), Erro
 
 async fn export(mut call: Call<'_>, arguments: &Export) -> Result<(), Error> {
     let own = app::load::public_keys(&call.settings, &call.environment)?;
-    let configured = Configured {
-        names: Words::with_names(Language::Zh, &call.settings).names(),
-        moment_basis: call.settings.moment.basis.to_string(),
-    };
+    let configured = app::load::configured(&call.settings);
     let opening = Opening::new(&call.settings, &call.environment, Arc::new(SystemClock));
     let shelf = Shelf::look(&opening).await?;
     let store = shelf.store();
     let keys = app::load::trusted(store.as_ref(), &own).await?;
     let now = opening.clock().now();
     let (signer, signs_since) = app::load::signing(&call.settings, &call.environment, &store, now).await?;
-    let exporter = Exporter { store, signer, signs_since, keys: keys.clone(), configured };
+    let archives = match &arguments.archives {
+        Some(folder) => Archives::open(folder).map_err(|error| Error::Other(error.into()))?,
+        None => Archives::default(),
+    };
+    let keys = keys.clone();
+    let exporter = Exporter {
+        store,
+        signer,
+        signs_since,
+        keys: keys.clone(),
+        configured,
+        archives,
+        log_limit: u64::MAX,
+    };
     let rhythm = Duration::from_millis(call.settings.seal.every_ms);
     let made = made(&exporter, arguments, rhythm).await;
     drop(exporter);
@@ -167,9 +180,10 @@ fn export_said(error: export::Error, rhythm: Duration) -> Error {
     let english = super::error::chain(&error);
     match error {
         export::Error::Unknown(id) => Error::said(format!("没有编号为 {id} 的消息或推送"), english),
-        export::Error::Archived(message) => {
-            Error::said(format!("消息 {message} 的留痕已归档，不在在线存储中"), english)
-        }
+        export::Error::Archived(message) => Error::said(
+            format!("消息 {message} 的留痕已归档，不在在线存储中；请用 --archives 指明归档目录"),
+            format!("{english}; name the folder of archives with --archives"),
+        ),
         export::Error::Unsealed { entries, .. } => {
             let seconds = rhythm.as_secs_f64();
             Error::said(
@@ -181,6 +195,9 @@ fn export_said(error: export::Error, rhythm: Duration) -> Error {
         }
         export::Error::TooMuch { found, limit, .. } => {
             Error::said(format!("共 {found} 项，超出一个证据包的上限 {limit}；请按消息或推送导出"), english)
+        }
+        export::Error::Altered { month, name } => {
+            Error::said(format!("{month} 归档中的 {name} 与清单不符，不予出具"), english)
         }
         export::Error::Contradicted(found) => {
             Error::said(format!("存储内容与留痕不符，不予出具：{}", found.chinese()), english)

@@ -3,8 +3,6 @@
 //! In Chinese the words are those of the domain and times are China's; in English the words of the data
 //! stand as they are. What is unknown here, from a hub of another version, is shown as it stands.
 
-use std::collections::BTreeMap;
-
 use jiff::{Timestamp, tz::Offset};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -44,12 +42,6 @@ impl Words {
     pub(super) fn with_names(language: Language, settings: &Settings) -> Self {
         let registry = config::registry::load(&settings.paths.registry, Vec::new(), 0).ok();
         Self { language, registry }
-    }
-
-    /// Every name that is known, by the organisation's id.
-    pub(super) fn names(&self) -> BTreeMap<String, String> {
-        let organisations = self.registry.iter().flat_map(Registry::organisations);
-        organisations.map(|one| (one.id.to_string(), one.name.to_string())).collect()
     }
 
     /// The id of the organisation with this id or name.

@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread,
@@ -53,11 +54,23 @@ enum Order {
 
 type Reply<T> = SyncSender<Result<T, Fault>>;
 
+/// Orders by number, to know of one that was given up whether the device has come back from it.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// The last that was given.
+    given: u64,
+    /// The last that nobody waits for any more.
+    lost: u64,
+}
+
 /// A device. Its session is ended with it, within the time-out: a process that ends beside calls to a vendor's library may
 /// be ended by that library.
 pub struct Device {
     /// Taken when it ends.
     orders: Option<SyncSender<Order>>,
+    numbers: Mutex<Numbers>,
+    /// Orders that the device has come back from.
+    finished: Arc<AtomicU64>,
     /// Nothing comes out of it; it closes when the session has ended.
     ended: Mutex<Receiver<()>>,
     timeout: Duration,
@@ -70,6 +83,8 @@ impl Device {
         let (ending, ended) = mpsc::sync_channel::<()>(1);
         let timeout = options.timeout;
         let mut keeper = Keeper::new(options);
+        let finished = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&finished);
         let serve = move || {
             for order in inbox {
                 // Whoever no longer waits was told that the device does not answer.
@@ -80,13 +95,20 @@ impl Device {
                         drop(reply.try_send(keeper.sign(&label, &message)));
                     }
                 }
+                count.fetch_add(1, Ordering::AcqRel);
             }
             keeper.forget();
             drop(ending);
         };
         let started = thread::Builder::new().name("signing device".to_owned()).spawn(serve);
         started.map_err(|error| signer::Error::Device(error.to_string()))?;
-        Ok(Arc::new(Self { orders: Some(orders), ended: Mutex::new(ended), timeout }))
+        Ok(Arc::new(Self {
+            orders: Some(orders),
+            numbers: Mutex::default(),
+            finished,
+            ended: Mutex::new(ended),
+            timeout,
+        }))
     }
 
     /// The key pair of this label, where there is one.
@@ -111,10 +133,18 @@ impl Device {
         let gone = || unanswered("its thread has ended");
         let (reply, answer) = mpsc::sync_channel(1);
         let orders = self.orders.as_ref().ok_or_else(gone)?;
-        orders.try_send(order(reply)).map_err(|error| match error {
-            TrySendError::Full(_) => unanswered("it has not answered for some time"),
-            TrySendError::Disconnected(_) => gone(),
-        })?;
+        let number = {
+            let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.finished.load(Ordering::Acquire) < numbers.lost {
+                return Err(unanswered("it has not come back from what it was asked before"));
+            }
+            orders.try_send(order(reply)).map_err(|error| match error {
+                TrySendError::Full(_) => unanswered("it has not answered for some time"),
+                TrySendError::Disconnected(_) => gone(),
+            })?;
+            numbers.given += 1;
+            numbers.given
+        };
         let wait = || answer.recv_timeout(self.timeout);
         let answer = match Handle::try_current().map(|handle| handle.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) => task::block_in_place(wait),
@@ -123,6 +153,8 @@ impl Device {
         match answer {
             Ok(answer) => answer.map_err(|fault| unanswered(&fault.to_string())),
             Err(RecvTimeoutError::Timeout) => {
+                let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+                numbers.lost = numbers.lost.max(number);
                 Err(unanswered(&format!("no answer within {} ms", self.timeout.as_millis())))
             }
             Err(RecvTimeoutError::Disconnected) => Err(gone()),

@@ -113,6 +113,20 @@ impl Keyring {
         state.holds(id).cloned().ok_or(NoKey::NotHeld(id))
     }
 
+    /// The key that signs at a time, and since when.
+    pub fn signing(&self, now: Timestamp) -> Result<(Arc<dyn Signer>, Option<Timestamp>), NoKey> {
+        let signer = self.at(now)?;
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((signer, state.history.at(now).map(|tenure| tenure.from)))
+    }
+
+    /// The keys that this hub holds, and those of the history that they vouch for, each for its time.
+    pub fn trusted(&self) -> PublicKeys {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let held: PublicKeys = state.held.iter().map(|signer| signer.public_key().clone()).collect();
+        state.history.trusted(&held)
+    }
+
     /// Reads the history again when it is time to. What cannot be read now leaves the ring as it was.
     pub async fn confirm(&self) {
         let Some(shared) = &self.shared else { return };

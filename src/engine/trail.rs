@@ -49,6 +49,10 @@ pub const TOKEN_REVOKED: &str = "token.revoked";
 pub const REGISTRY_CHANGED: &str = "registry.changed";
 /// A hub took up other rules than ran before.
 pub const RULES_CHANGED: &str = "rules.changed";
+/// A hub took up other adapters than ran before.
+pub const ADAPTERS_CHANGED: &str = "adapters.changed";
+/// A hub took up another calendar than ran before.
+pub const CALENDAR_CHANGED: &str = "calendar.changed";
 /// What a message said was erased, or what those of an archived month said.
 pub const PAYLOAD_ERASED: &str = "payload.erased";
 /// A month left the store for an archive.
@@ -77,6 +81,8 @@ pub fn chinese(event: &str) -> Option<&'static str> {
         TOKEN_REVOKED => "吊销令牌",
         REGISTRY_CHANGED => "注册表变更",
         RULES_CHANGED => "规则变更",
+        ADAPTERS_CHANGED => "适配器变更",
+        CALENDAR_CHANGED => "日历变更",
         PAYLOAD_ERASED => "清除内容",
         ARCHIVED => "归档",
         RESTORED => "存储恢复",

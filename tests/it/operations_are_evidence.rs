@@ -9,7 +9,7 @@ use crate::harness::{
     books::Books,
     department::{Department, status},
     hub::Hub,
-    sender::{BUREAU, REGULATOR, Sender, hub_of, receives, result, sends},
+    sender::{BUREAU, ENFORCEMENT, REGULATOR, Sender, hub_of, receives, result, sends},
 };
 
 const BY: [&str; 4] = ["--by", "张三", "--reason", "核实后处理，电话13991512345"];
@@ -68,6 +68,85 @@ async fn every_operation_on_a_delivery_says_who_under_which_account_and_why() {
     assert_eq!(said, [json!("retry"), json!("park"), json!("skip"), json!("withdraw"), offline]);
     assert_eq!(hub.stop(), Some(0));
     assert_eq!(Books::of(&hub).number("SELECT count(*) FROM trail_unsealed"), 0, "sealed like the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_is_confirmed_by_somebody_for_a_reason() {
+    const CITY: &str = "610900-scjgj";
+    let target = Department::anywhere().await;
+    let mut hub = hub_of(&[
+        (BUREAU, sends(BUREAU, &[BUREAU])),
+        (REGULATOR, receives(REGULATOR, REGULATOR, &target.address(), "")),
+        (CITY, receives(CITY, CITY, &target.address(), "")),
+    ]);
+    hub.start();
+    let mut message = result("K", "L");
+    message["items"][0]["code"] = json!("000172012000");
+    let accepted = Sender::at(&hub, BUREAU).accepted(&message).await;
+    hub.until(&accepted.delivery_to(REGULATOR), "delivered").await;
+    let second = accepted.delivery_to(CITY);
+    hub.until(&second, "held").await;
+    hub.ask(&[&["deliveries", "confirm", &second], &BY[..]].concat());
+    let done = entries(&hub, "delivery.operated");
+    let confirmed: Vec<_> = done.iter().filter(|data| data["operation"] == "confirm_relay").collect();
+    assert_eq!(confirmed.len(), 1, "{done:?}");
+    answered_for(confirmed[0]);
+    hub.until(&second, "delivered").await;
+    assert_eq!(hub.stop(), Some(0));
+    assert_eq!(Books::of(&hub).number("SELECT count(*) FROM trail_unsealed"), 0, "sealed like the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_changed_by_somebody_for_a_reason() {
+    let mut hub = hub_of(&[(BUREAU, sends(BUREAU, &[BUREAU]))]);
+    hub.start();
+    let made = hub.ask(&["key", "new"]);
+    hub.ask(&[&["key", "rotate", "--apply"], &BY[..]].concat());
+    let rotated = entries(&hub, "key.rotated");
+    assert_eq!(rotated.len(), 1, "{rotated:?}");
+    answered_for(&rotated[0]);
+    assert_eq!(rotated[0]["key"], made["key"], "{rotated:?}");
+    assert_eq!(hub.stop(), Some(0));
+    assert_eq!(Books::of(&hub).number("SELECT count(*) FROM trail_unsealed"), 0, "sealed like the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_takes_up_other_adapters_or_another_calendar_says_what_changed() {
+    let mut hub =
+        hub_of(&[(BUREAU, sends(BUREAU, &[BUREAU])), (ENFORCEMENT, sends(ENFORCEMENT, &[ENFORCEMENT]))]);
+    let calendar = hub.home().join("holidays.csv");
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/calendar/holidays.csv");
+    fs::copy(&shipped, &calendar).unwrap();
+    hub.set("paths.calendar", calendar.display());
+    for _ in 0..2 {
+        hub.start();
+        assert_eq!(hub.stop(), Some(0));
+    }
+    for event in ["adapters.changed", "calendar.changed"] {
+        assert!(entries(&hub, event).is_empty(), "nothing has changed");
+    }
+    let days = fs::read_to_string(&shipped).unwrap();
+    let (kept, last) = days.trim_end().rsplit_once('\n').unwrap();
+    fs::write(&calendar, format!("{kept}\n")).unwrap();
+    hub.take_away(ENFORCEMENT);
+    hub.start_with(&["--by", "张三", "--reason", "换系统"]);
+    assert_eq!(hub.stop(), Some(0));
+    let adapters = entries(&hub, "adapters.changed").remove(0);
+    let files = adapters["difference"]["files"].as_array().unwrap();
+    assert!(!files.is_empty(), "{adapters}");
+    assert!(files.iter().all(|file| file.as_str().unwrap().starts_with(ENFORCEMENT)), "{adapters}");
+    assert_ne!(adapters["before"]["digest"], adapters["after"]["digest"]);
+    let calendar = entries(&hub, "calendar.changed").remove(0);
+    let gone = last.split(',').next().unwrap();
+    assert_eq!(
+        calendar["difference"]["removed"]["names"],
+        json!([format!("holidays.csv {gone}")]),
+        "{calendar}"
+    );
+    for said in [&adapters, &calendar] {
+        assert_eq!((&said["by"], &said["reason"]), (&json!("张三"), &json!("换系统")), "{said}");
+    }
+    hub.ask(&["seal", "verify"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

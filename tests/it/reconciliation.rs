@@ -1,7 +1,7 @@
 //! Reconciliation (对账) by the binary and over HTTP: the same figures both times, a counterpart's list held against them,
 //! what is missing sent again under the same id; and nobody sees the pairs of others. On both backends.
 
-use std::fs;
+use std::{fs, process::Output};
 
 use liandong::port::clock::{Clock as _, SystemClock};
 use reqwest::Method;
@@ -43,141 +43,211 @@ async fn opened(place: Option<&Postgres>) -> (Hub, Department) {
     (hub, target)
 }
 
-async fn two_sides_reconcile(place: Option<Postgres>) {
-    let (mut hub, target) = opened(place.as_ref()).await;
-    let bureau = Sender::at(&hub, BUREAU);
-    let mut deliveries = Vec::new();
-    for key in ["K-0", "K-1", "K-2"] {
-        let delivery = bureau.accepted(&result(key, key)).await.delivery_to(REGULATOR);
-        hub.until(&delivery, if key == "K-2" { "parked" } else { "delivered" }).await;
-        deliveries.push(delivery);
+/// A delivery that nobody sent.
+const STRANGER: &str = "0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a";
+
+/// A day on which two deliveries were taken and one was refused, and what the counterpart says of it.
+struct Stage {
+    hub: Hub,
+    target: Department,
+    bureau: Sender,
+    deliveries: Vec<String>,
+    day: String,
+    pair: String,
+}
+
+impl Stage {
+    async fn new(place: Option<&Postgres>) -> Self {
+        let (hub, target) = opened(place).await;
+        let bureau = Sender::at(&hub, BUREAU);
+        let mut deliveries = Vec::new();
+        for key in ["K-0", "K-1", "K-2"] {
+            let delivery = bureau.accepted(&result(key, key)).await.delivery_to(REGULATOR);
+            hub.until(&delivery, if key == "K-2" { "parked" } else { "delivered" }).await;
+            deliveries.push(delivery);
+        }
+        Self { hub, target, bureau, deliveries, day: today(), pair: format!("{BUREAU}:{REGULATOR}") }
     }
-    let (day, pair) = (today(), format!("{BUREAU}:{REGULATOR}"));
-    let reconcile = |hub: &Hub, more: &[&str]| {
-        hub.command(&[&["reconcile", "--day", &day, "--pair", &pair], more].concat()).output().unwrap()
-    };
-    let sums = String::from_utf8(reconcile(&hub, &[]).stdout).unwrap();
-    let rows = cells(&sums);
-    assert_eq!(rows[0], ["day", "sender", "recipient", "kind", "deliveries", "handed_over", "digest"]);
-    assert_eq!(rows[1][1..6], [BUREAU, REGULATOR, "approval.result", "3", "2"].map(str::to_owned), "{sums}");
 
-    let file = hub.home().join("day.csv");
-    let written = reconcile(&hub, &["--lines", "--bom", "--to", file.to_str().unwrap()]);
-    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
-    let list = fs::read_to_string(&file).unwrap();
-    assert!(list.starts_with('\u{feff}'), "a spreadsheet program reads it as UTF-8");
-    let mut lines: Vec<_> = cells(&list)[1..].iter().map(|row| format!("{} {}\n", row[6], row[9])).collect();
-    lines.sort();
-    assert_eq!(rows[1][6], format!("sha256:{}", hex::encode(Sha256::digest(lines.concat()))), "by hand");
-    let arrived = target.look(|ledger| ledger.arrivals[0].body.clone());
-    assert_eq!(cells(&list)[1][10], hex::encode(Sha256::digest(arrived)), "what the target got");
+    fn reconcile(&self, more: &[&str]) -> Output {
+        let common = ["reconcile", "--day", &self.day, "--pair", &self.pair];
+        self.hub.command(&[&common, more].concat()).output().unwrap()
+    }
 
-    // The sender sees the same, one who has nothing to do with it nothing, and nobody without a token.
-    let path = format!("/v1/exchanges?day={day}&recipient={REGULATOR}");
-    let seen = bureau.get(&path).await.json();
-    assert_eq!(seen["sums"][0]["digest"], rows[1][6], "{seen}");
-    assert_eq!(Sender::at(&hub, ENFORCEMENT).get(&path).await.json()["sums"], json!([]));
-    assert_eq!(bureau.with_token("nobody").get(&path).await.status, 401);
-    assert_eq!(bureau.get("/v1/exchanges?day=yesterday").await.status, 400);
+    fn sums(&self) -> Vec<Vec<String>> {
+        cells(&String::from_utf8(self.reconcile(&[]).stdout).unwrap())
+    }
 
-    // The counterpart lacks two, one that it took and one that it refused; it has one changed, and one that nobody sent.
-    let stranger = "0192f0a4-7c1e-7d3a-9b56-1f2e3d4c5b6a";
-    let theirs: Vec<String> = list
-        .lines()
-        .filter(|line| !line.contains(&deliveries[2]) && !line.contains(&deliveries[0]))
-        .map(|line| if line.contains(&deliveries[1]) { line.replace("K-1", "K-9") } else { line.to_owned() })
-        .chain([format!("{day},{BUREAU},{REGULATOR},approval.result,K-7,1,{stranger},delivered,,,")])
-        .collect();
-    let list = hub.home().join("theirs.csv");
-    fs::write(&list, theirs.join("\n")).unwrap();
-    let (list, plan) = (list.to_str().unwrap(), hub.home().join("plan.json"));
-    let found: Value =
-        serde_json::from_slice(&reconcile(&hub, &["--compare", list, "--json"]).stdout).unwrap();
-    assert_eq!(found["same"], json!(0), "{found}");
-    assert_eq!(
-        told(&found),
-        [
-            (deliveries[0].as_str(), "missing_there", "delivered", "resend"),
-            (deliveries[2].as_str(), "missing_there", "parked", "retry"),
-            (deliveries[1].as_str(), "different", "delivered", "person"),
-            (stranger, "missing_here", "", "person"),
-        ]
-    );
-    assert_eq!(found["rows"][2]["columns"], json!(["business_key"]));
-    assert_eq!(found["theirs"]["file_sha256"], hex::encode(Sha256::digest(fs::read(list).unwrap())));
-    assert_eq!(found["ours"]["sha256"], hex::encode(Sha256::digest(lines.concat())));
-    hub.until(&deliveries[2], "parked").await;
-    assert_eq!(target.arrivals(), 3, "nothing is sent by a comparison");
+    fn file(&self, name: &str) -> String {
+        self.hub.home().join(name).to_str().unwrap().to_owned()
+    }
 
-    let planned = |hub: &Hub| {
-        let written = reconcile(hub, &["--compare", list, "--plan", plan.to_str().unwrap()]);
+    /// The lines that digests are over.
+    fn hashed(list: &str) -> String {
+        let mut lines: Vec<_> =
+            cells(list)[1..].iter().map(|row| format!("{} {}\n", row[6], row[9])).collect();
+        lines.sort();
+        lines.concat()
+    }
+
+    /// What the hub lists, held against what was done and what others see; the list.
+    async fn lists(&self) -> String {
+        let rows = self.sums();
+        assert_eq!(rows[0], ["day", "sender", "recipient", "kind", "deliveries", "handed_over", "digest"]);
+        assert_eq!(rows[1][1..6], [BUREAU, REGULATOR, "approval.result", "3", "2"].map(str::to_owned));
+        let written = self.reconcile(&["--lines", "--bom", "--to", &self.file("day.csv")]);
         assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
-        hex::encode(Sha256::digest(fs::read(&plan).unwrap()))
-    };
-    let apply = |hub: &Hub, more: &[&str]| {
-        hub.command(&[&["reconcile", "--json", "--apply", plan.to_str().unwrap()], more].concat())
-            .output()
-            .unwrap()
-    };
-    let carry_out = ["--reason", "对方停机，电话13991512345核实", "--by", "张三"];
+        let list = fs::read_to_string(self.file("day.csv")).unwrap();
+        assert!(list.starts_with('\u{feff}'), "a spreadsheet program reads it as UTF-8");
+        let by_hand = format!("sha256:{}", hex::encode(Sha256::digest(Self::hashed(&list))));
+        assert_eq!(rows[1][6], by_hand);
+        let arrived = self.target.look(|ledger| ledger.arrivals[0].body.clone());
+        assert_eq!(cells(&list)[1][10], hex::encode(Sha256::digest(arrived)), "what the target got");
 
-    // What moved meanwhile makes all of it void, and says which and why.
-    planned(&hub);
-    hub.order(&deliveries[2], "skip").await;
-    let void = apply(&hub, &carry_out);
-    assert_eq!(void.status.code(), Some(1), "{}", String::from_utf8_lossy(&void.stdout));
-    let void: Value = serde_json::from_slice(&void.stdout).unwrap();
-    assert_eq!((&void["done"], &void["refused"][0]["delivery"]), (&json!(false), &json!(deliveries[2])));
-    assert!(void["refused"][0]["because_zh"].as_str().unwrap().contains("现为“已跳过”"), "{void}");
-    let body = json!({
-        "plan": "00".repeat(32), "reason": "x",
-        "steps": [{ "delivery": deliveries[2], "state": "parked", "do": "retry" }],
-    });
-    let (status, problem) = hub.operate(Method::POST, "/v1/exchanges/replay", Some(body.clone())).await;
-    assert_eq!((status, &problem["faults"][0]["path"]), (409, &json!(deliveries[2])), "{problem}");
-    let refused = bureau.post("/v1/exchanges/replay", "application/json", body.to_string()).await;
-    assert_eq!(refused.status, 403, "only operators send again");
-    assert_eq!(target.arrivals(), 3);
+        // The sender sees the same, one who has nothing to do with it nothing, and nobody without a token.
+        let path = format!("/v1/exchanges?day={}&recipient={REGULATOR}", self.day);
+        let seen = self.bureau.get(&path).await.json();
+        assert_eq!(seen["sums"][0]["digest"], by_hand, "{seen}");
+        assert_eq!(Sender::at(&self.hub, ENFORCEMENT).get(&path).await.json()["sums"], json!([]));
+        assert_eq!(self.bureau.with_token("nobody").get(&path).await.status, 401);
+        assert_eq!(self.bureau.get("/v1/exchanges?day=yesterday").await.status, 400);
+        list
+    }
 
-    // A new plan fits: what was delivered comes again under its id, and stays delivered since the first time.
-    target.behave(|_| Behaviour::Take);
-    let before = hub.delivery(&deliveries[0]).await;
-    let digest = planned(&hub);
-    let rehearsed: Value = serde_json::from_slice(&apply(&hub, &["--dry-run"]).stdout).unwrap();
-    assert_eq!((&rehearsed["done"], &rehearsed["refused"]), (&json!(false), &json!([])), "{rehearsed}");
-    assert_eq!(target.arrivals(), 3, "nothing is sent by a rehearsal");
-    let done: Value = serde_json::from_slice(&apply(&hub, &carry_out).stdout).unwrap();
-    let steps = json!([{ "delivery": deliveries[0], "state": "delivered", "do": "resend" }]);
-    assert_eq!((&done["steps"], &done["done"]), (&steps, &json!(true)), "{done}");
-    eventually("it comes again", || target.arrivals() == 4).await;
-    let arrivals: Vec<_> = target
-        .look(|ledger| ledger.arrivals.iter().map(|it| (it.delivery.clone(), it.body.clone())).collect());
-    assert_eq!(arrivals[3], arrivals[0], "the same id, the same bytes");
-    let recorded = wait_until_told(PATIENCE, async || {
-        hub.delivery(&deliveries[0]).await["attempts_made"].as_array().unwrap().len() == 2
-    });
-    assert!(recorded.await, "the attempt is recorded");
-    let mut after = hub.delivery(&deliveries[0]).await;
-    after["attempts_made"] = before["attempts_made"].clone();
-    assert_eq!(after, before, "its state and its moment are those of the first time");
-    let trail = hub.get(&format!("/v1/deliveries/{}/trail", deliveries[0])).await;
-    let operated = trail.as_array().unwrap().iter().find(|it| it["event"] == "delivery.operated").unwrap();
-    let data = &operated["data"];
-    assert_eq!((&data["operation"], &data["by"]), (&json!("resend"), &json!("张三")), "{data}");
-    assert_eq!(data["plan"], format!("sha256:{digest}"), "the trail leads to the file");
-    assert_eq!(data["reason"], "对方停机，电话***********核实");
-    proves_the_first_time(&hub, &before);
+    /// The counterpart lacks two, one that it took and one that it refused; it has one changed, and one that nobody sent.
+    fn theirs(&self, ours: &str) -> String {
+        let stranger =
+            format!("{},{BUREAU},{REGULATOR},approval.result,K-7,1,{STRANGER},delivered,,,", self.day);
+        let [taken, changed, refused] = [0, 1, 2].map(|place| &self.deliveries[place]);
+        let theirs: Vec<String> = ours
+            .lines()
+            .filter(|line| !line.contains(refused) && !line.contains(taken))
+            .map(|line| if line.contains(changed) { line.replace("K-1", "K-9") } else { line.to_owned() })
+            .chain([stranger])
+            .collect();
+        let list = self.file("theirs.csv");
+        fs::write(&list, theirs.join("\n")).unwrap();
+        list
+    }
 
-    assert_eq!(hub.stop(), Some(0));
-    let again = String::from_utf8(reconcile(&hub, &[]).stdout).unwrap();
-    assert_eq!(cells(&again)[1][6], rows[1][6], "a stopped hub's store says the same");
-    let verified = hub.run(&["seal", "verify"]);
+    /// Each difference is found, and what is to be done about it said; nothing is done.
+    async fn compares(&self, list: &str, ours: &str) {
+        let found = self.reconcile(&["--compare", list, "--json"]);
+        let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+        let [taken, changed, refused] = [0, 1, 2].map(|place| self.deliveries[place].as_str());
+        assert_eq!(found["same"], json!(0), "{found}");
+        assert_eq!(
+            told(&found),
+            [
+                (taken, "missing_there", "delivered", "resend"),
+                (refused, "missing_there", "parked", "retry"),
+                (changed, "different", "delivered", "person"),
+                (STRANGER, "missing_here", "", "person"),
+            ]
+        );
+        assert_eq!(found["rows"][2]["columns"], json!(["business_key"]));
+        assert_eq!(found["theirs"]["file_sha256"], hex::encode(Sha256::digest(fs::read(list).unwrap())));
+        assert_eq!(found["ours"]["sha256"], hex::encode(Sha256::digest(Self::hashed(ours))));
+        self.hub.until(refused, "parked").await;
+        assert_eq!(self.target.arrivals(), 3, "nothing is sent by a comparison");
+    }
+
+    /// Writes the plan; its digest.
+    fn plan(&self, list: &str) -> String {
+        let written = self.reconcile(&["--compare", list, "--plan", &self.file("plan.json")]);
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+        hex::encode(Sha256::digest(fs::read(self.file("plan.json")).unwrap()))
+    }
+
+    /// Carries the plan out, or tries it out; the exit code and what is said.
+    fn apply(&self, more: &[&str]) -> (Option<i32>, Value) {
+        let plan = self.file("plan.json");
+        let arguments = [&["reconcile", "--json", "--apply", &plan], more].concat();
+        let output = self.hub.command(&arguments).output().unwrap();
+        let said = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code(), said)
+    }
+
+    /// What moved meanwhile makes all of it void, and it is said which and why.
+    async fn refuses_what_has_moved(&self, list: &str) {
+        let refused = &self.deliveries[2];
+        self.plan(list);
+        self.hub.order(refused, "skip").await;
+        let (code, void) = self.apply(&CARRY_OUT);
+        assert_eq!(
+            (code, &void["done"], &void["refused"][0]["delivery"]),
+            (Some(1), &json!(false), &json!(refused))
+        );
+        assert!(void["refused"][0]["because_zh"].as_str().unwrap().contains("现为“已跳过”"), "{void}");
+        let body = json!({
+            "plan": "00".repeat(32), "reason": "x",
+            "steps": [{ "delivery": refused, "state": "parked", "do": "retry" }],
+        });
+        let path = "/v1/exchanges/replay";
+        let (status, problem) = self.hub.operate(Method::POST, path, Some(body.clone())).await;
+        assert_eq!((status, &problem["faults"][0]["path"]), (409, &json!(refused)), "{problem}");
+        let sender = self.bureau.post(path, "application/json", body.to_string()).await;
+        assert_eq!(sender.status, 403, "only operators send again");
+        assert_eq!(self.target.arrivals(), 3, "nothing half done");
+    }
+
+    /// What was delivered comes again under its id, and stays delivered since the first time.
+    async fn sends_again(&self, list: &str) {
+        let delivery = &self.deliveries[0];
+        self.target.behave(|_| Behaviour::Take);
+        let before = self.hub.delivery(delivery).await;
+        let digest = self.plan(list);
+        let (_, rehearsed) = self.apply(&["--dry-run"]);
+        assert_eq!((&rehearsed["done"], &rehearsed["refused"]), (&json!(false), &json!([])), "{rehearsed}");
+        assert_eq!(self.target.arrivals(), 3, "nothing is sent by a rehearsal");
+        let (_, done) = self.apply(&CARRY_OUT);
+        let steps = json!([{ "delivery": delivery, "state": "delivered", "do": "resend" }]);
+        assert_eq!((&done["steps"], &done["done"]), (&steps, &json!(true)), "{done}");
+        eventually("it comes again", || self.target.arrivals() == 4).await;
+        let arrived = |place: usize| {
+            self.target.look(|ledger| {
+                let arrival = &ledger.arrivals[place];
+                (arrival.delivery.clone(), arrival.body.clone())
+            })
+        };
+        assert_eq!(arrived(3), arrived(0), "the same id, the same bytes");
+        let recorded = wait_until_told(PATIENCE, async || {
+            self.hub.delivery(delivery).await["attempts_made"].as_array().unwrap().len() == 2
+        });
+        assert!(recorded.await, "the attempt is recorded");
+        let mut after = self.hub.delivery(delivery).await;
+        after["attempts_made"] = before["attempts_made"].clone();
+        assert_eq!(after, before, "its state and its moment are those of the first time");
+        let trail = self.hub.get(&format!("/v1/deliveries/{delivery}/trail")).await;
+        let mut operated = trail.as_array().unwrap().iter().filter(|it| it["event"] == "delivery.operated");
+        let data = &operated.next().unwrap()["data"];
+        assert_eq!((&data["operation"], &data["by"]), (&json!("resend"), &json!("张三")), "{data}");
+        assert_eq!(data["plan"], format!("sha256:{digest}"), "the trail leads to the file");
+        assert_eq!(data["reason"], "对方停机，电话***********核实");
+        proves_the_first_time(&self.hub, &before);
+    }
+}
+
+const CARRY_OUT: [&str; 4] = ["--reason", "对方停机，电话13991512345核实", "--by", "张三"];
+
+async fn two_sides_reconcile(place: Option<Postgres>) {
+    let mut stage = Stage::new(place.as_ref()).await;
+    let ours = stage.lists().await;
+    let sums = stage.sums();
+    let list = stage.theirs(&ours);
+    stage.compares(&list, &ours).await;
+    stage.refuses_what_has_moved(&list).await;
+    stage.sends_again(&list).await;
+    assert_eq!(stage.hub.stop(), Some(0));
+    assert_eq!(stage.sums()[1][6], sums[1][6], "a stopped hub's store says the same");
+    let verified = stage.hub.run(&["seal", "verify"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
 
 /// What a plan says, row by row: delivery, finding, state, what is done.
 fn told(plan: &Value) -> Vec<(&str, &str, &str, &str)> {
-    let text = |row: &'_ Value, name: &str| row[name].as_str().map(str::to_owned).unwrap_or_default();
+    let text = |row: &Value, name: &str| row[name].as_str().map(str::to_owned).unwrap_or_default();
     let rows = plan["rows"].as_array().unwrap_or_else(|| panic!("{plan}"));
     assert!(rows.iter().all(|row| !text(row, "why").is_empty() && !text(row, "why_zh").is_empty()), "{plan}");
     rows.iter()

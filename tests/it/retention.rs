@@ -172,6 +172,60 @@ async fn what_is_beyond_its_term_is_archived_and_the_hub_goes_on_on_postgres() {
     archives_and_goes_on(Some(Postgres::new())).await;
 }
 
+/// Evidence of what left the store is made from its archive, and is what was made before.
+async fn evidence_comes_from_archives(place: Option<Postgres>) {
+    let old = Old::new(place).await;
+    let (message, delivery) = (old.first[0].message(), old.first[0].delivery_to(REGULATOR));
+    let folder = old.archives();
+    let folder = folder.to_str().unwrap();
+    let export = |id: &str, more: &[&str]| old.hub.run(&[&["evidence", "export", id], more].concat());
+    let made = |id: &str, more: &[&str]| {
+        let output = export(id, more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let asked: [(&str, &[&str]); 4] =
+        [(&delivery, &[]), (&message, &[]), (&message, &["--matter"]), (&delivery, &["--redact"])];
+    let before: Vec<_> = asked.iter().map(|(id, more)| made(id, more)).collect();
+    old.apply();
+    let refused = export(&delivery, &[]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("--archives"), "{said}");
+    for ((id, more), before) in asked.iter().zip(&before) {
+        let after = made(id, &[more, &["--archives", folder][..]].concat());
+        assert_eq!(&after, before, "{more:?}: the same bytes as before it was archived");
+    }
+
+    // What the archive says is held against its manifest, and the rest against the checkpoints.
+    let month = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let month = month
+        .into_iter()
+        .find(|path| fs::read_to_string(path.join("trail.jsonl")).is_ok_and(|text| text.contains(&message)));
+    let month = month.unwrap();
+    let trail = fs::read_to_string(month.join("trail.jsonl")).unwrap();
+    change(&month.join("trail.jsonl"), r#"\"attempt\":2"#, r#"\"attempt\":3"#);
+    let refused = export(&delivery, &["--archives", folder]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("trail.jsonl"), "{said}");
+    fs::write(month.join("trail.jsonl"), trail).unwrap();
+
+    // After the legal term of what it said the rest is proven all the same.
+    fs::remove_file(month.join("messages.jsonl")).unwrap();
+    let erased: Value = serde_json::from_slice(&made(&delivery, &["--archives", folder])).unwrap();
+    assert!(erased["messages"][0]["opening"].is_null(), "{erased}");
+    assert!(erased["statements"].as_array().unwrap().len() > 1, "it still says what happened: {erased}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_of_what_left_an_embedded_store_is_made_from_its_archive() {
+    evidence_comes_from_archives(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_of_what_left_postgresql_is_made_from_its_archive() {
+    evidence_comes_from_archives(Some(Postgres::new())).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_finished_is_named_and_stays() {
     let old = Old::new(None).await;

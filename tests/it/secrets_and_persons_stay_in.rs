@@ -13,7 +13,7 @@ use crate::{
         books::Books,
         department::{Arrival, Behaviour, Department, say},
         drop_box::{DropBox, RESULT},
-        hub::{Hub, client, eventually},
+        hub::{Hub, PATIENCE, client, eventually, wait_until_told},
         sender::{Answer, BUREAU, Files, REGULATOR, Sender, hub_of, receives, result, sends},
     },
     source::walk,
@@ -272,7 +272,8 @@ async fn public_audiences_get_neither_numbers_of_persons_nor_what_is_not_public(
     let mut hub = hub_around(&regulator, &credit, &folder);
     hub.set("log.filter", "warn");
     hub.start();
-    Sender::at(&hub, BUREAU).accepted(&about_a_person("K")).await;
+    let bureau = Sender::at(&hub, BUREAU);
+    let accepted = bureau.accepted(&about_a_person("K")).await;
     eventually("both have it", || regulator.kept() + credit.kept() == 2).await;
     let record = |department: &Department| {
         let body: Value = department.look(|ledger| serde_json::from_slice(&ledger.arrivals[0].body).unwrap());
@@ -286,6 +287,17 @@ async fn public_audiences_get_neither_numbers_of_persons_nor_what_is_not_public(
     }
     assert_eq!(public["subject"]["name"], NAME, "names are published");
     assert_eq!(public["attachments"].as_array().unwrap().len(), 1, "{public}");
+
+    // Nor by way of the evidence about it.
+    hub.until(&accepted.delivery_to(CREDIT), "delivered").await;
+    let path = format!("/v1/deliveries/{}/evidence", accepted.delivery_to(CREDIT));
+    let platform = Sender::at(&hub, CREDIT);
+    let made = wait_until_told(PATIENCE, async || platform.get(&path).await.status == 200);
+    assert!(made.await, "it is sealed soon");
+    let (theirs, own) = (platform.get(&path).await.json(), bureau.get(&path).await.json());
+    assert!(theirs["messages"][0]["opening"].is_null(), "{theirs}");
+    assert_eq!(theirs["entries"], own["entries"], "the rest is proven all the same");
+    assert!(own["messages"][0]["opening"]["content"].as_str().unwrap().contains(ID), "its sender may");
     assert_eq!(hub.stop(), Some(0));
 }
 

@@ -1,7 +1,12 @@
 //! `Query` and `Operations`: the counter that HTTP and commands ask, with typed answers. What one may see and
 //! do, and what it leaves in the trail, is the same everywhere.
 
+use bytes::Bytes;
 use form_urlencoded::Serializer;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
@@ -15,11 +20,15 @@ use crate::{
     },
     port::intake::Code,
     proto::v1::{
-        DeliveryView, FindMessagesRequest, FindMessagesResponse, GetDeliveryRequest, GetMessageRequest,
-        ListDeliveriesRequest, ListDeliveriesResponse, MessageView, OperateRequest, OperateResponse,
-        ServeOfflineRequest, Trail, TrailEntry, operations_server::Operations, query_server::Query,
+        DeliveryView, EvidencePart, FindMessagesRequest, FindMessagesResponse, GetDeliveryEvidenceRequest,
+        GetDeliveryRequest, GetMessageRequest, ListDeliveriesRequest, ListDeliveriesResponse, MessageView,
+        OperateRequest, OperateResponse, ServeOfflineRequest, Trail, TrailEntry,
+        operations_server::Operations, query_server::Query,
     },
 };
+
+/// Bytes of an evidence file in one part: well below what clients take in one message.
+const PART_BYTES: usize = 1 << 20;
 
 /// The counter behind both services.
 #[derive(Clone, Debug)]
@@ -36,6 +45,15 @@ impl Window {
             return Err(status::problem(status, &body));
         }
         serde_json::from_slice(&body).map_err(|error| unexpected(&error))
+    }
+
+    /// The bytes of an answer that is no JSON.
+    async fn bytes(&self, identity: Identity, path: &str) -> Result<Bytes, Status> {
+        let (status, body) = ask_as(&self.0, identity, "GET", path, None).await.map_err(|error| {
+            tracing::warn!(%error, "the counter could not be asked");
+            status::refuse(Code::Unavailable, "the counter cannot answer now; try again later")
+        })?;
+        if (200..300).contains(&status) { Ok(body) } else { Err(status::problem(status, &body)) }
     }
 
     async fn get(&self, identity: Identity, path: &str) -> Answer {
@@ -109,6 +127,25 @@ impl Query for Window {
     ) -> Result<Response<Trail>, Status> {
         let path = format!("/v1/deliveries/{}/trail", id::<DeliveryId>("delivery", &request.get_ref().id)?);
         trail(self.get(identity(&request)?, &path).await?)
+    }
+
+    type GetDeliveryEvidenceStream = BoxStream<'static, Result<EvidencePart, Status>>;
+
+    async fn get_delivery_evidence(
+        &self,
+        request: Request<GetDeliveryEvidenceRequest>,
+    ) -> Result<Response<Self::GetDeliveryEvidenceStream>, Status> {
+        let GetDeliveryEvidenceRequest { id, page, redact } = request.get_ref();
+        let id = self::id::<DeliveryId>("delivery", id)?;
+        let form = if *page { "html" } else { "json" };
+        let path = format!("/v1/deliveries/{id}/evidence.{form}?redact={redact}");
+        let mut bytes = self.bytes(identity(&request)?, &path).await?;
+        let mut parts = Vec::new();
+        while !bytes.is_empty() {
+            let content = bytes.split_to(bytes.len().min(PART_BYTES));
+            parts.push(Ok(EvidencePart { content }));
+        }
+        Ok(Response::new(stream::iter(parts).boxed()))
     }
 
     async fn list_deliveries(

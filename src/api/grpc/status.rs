@@ -69,6 +69,9 @@ pub(super) fn problem(status: u16, body: &[u8]) -> Status {
     let code = match (refusal, problem.code.as_str()) {
         (Some(refusal), _) => code(refusal),
         (None, "not_found") => Code::NotFound,
+        (None, "unsealed") => Code::Unavailable,
+        (None, "evidence_too_large") => Code::OutOfRange,
+        (None, "unsound") => Code::DataLoss,
         (None, "name_taken") => Code::AlreadyExists,
         (None, "no_reason") => Code::InvalidArgument,
         (None, "not_allowed") => Code::Unimplemented,

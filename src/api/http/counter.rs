@@ -15,10 +15,13 @@ use axum::{
 use bytes::Bytes;
 use tower_service::Service as _;
 
-use super::{Grants, Identity, exchange, operate, problem, query};
-use crate::port::{
-    operations::{Operations, Said},
-    store::{Scope, Store},
+use super::{Grants, Identity, evidence, exchange, operate, problem, query};
+use crate::{
+    engine::evidence::issue::Issuer,
+    port::{
+        operations::{Operations, Said},
+        store::{Scope, Store},
+    },
 };
 
 /// What look-ups and operations need.
@@ -30,6 +33,8 @@ pub struct Counter {
     pub store: Arc<dyn Store>,
     /// Who may come in.
     pub grants: Arc<Grants>,
+    /// Makes evidence files.
+    pub evidence: Arc<Issuer>,
 }
 
 /// Its routes, as part of a larger interface.
@@ -45,6 +50,9 @@ where
         .route("/v1/deliveries", get(query::deliveries))
         .route("/v1/deliveries/{id}", get(query::delivery))
         .route("/v1/deliveries/{id}/trail", get(query::trail_of_delivery))
+        .route("/v1/deliveries/{id}/evidence", get(evidence::either))
+        .route("/v1/deliveries/{id}/evidence.html", get(evidence::page))
+        .route("/v1/deliveries/{id}/evidence.json", get(evidence::file))
         .route("/v1/deliveries/{id}/{operation}", post(operate::delivery))
         .route("/v1/counts", get(query::counts))
         .route("/v1/exchanges", get(exchange::sums))

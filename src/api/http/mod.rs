@@ -4,6 +4,7 @@
 mod access;
 mod body;
 mod counter;
+mod evidence;
 mod exchange;
 mod intake;
 mod operate;
@@ -20,6 +21,7 @@ use axum::{
     routing::post,
 };
 pub use counter::{Counter, ask, ask_as};
+pub use evidence::MEDIA as EVIDENCE_MEDIA;
 pub use exchange::STEPS;
 pub use problem::Problem;
 use tokio::sync::Semaphore;

@@ -169,7 +169,11 @@ async fn find(counter: &Counter, identity: &Identity, id: &str) -> Result<Messag
 }
 
 /// A delivery that the caller may see: for it, or of its own message.
-async fn find_delivery(counter: &Counter, identity: &Identity, id: &str) -> Result<DeliveryRow, Problem> {
+pub(super) async fn find_delivery(
+    counter: &Counter,
+    identity: &Identity,
+    id: &str,
+) -> Result<DeliveryRow, Problem> {
     let id: DeliveryId = id.parse().map_err(|_| Problem::no_id("delivery", id))?;
     let filter = DeliveryFilter { id: Some(id), ..DeliveryFilter::default() };
     let rows = counter.store.deliveries(filter, Page { offset: 0, limit: 1 }).await?;

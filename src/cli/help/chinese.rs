@@ -193,6 +193,7 @@ const TEXTS: &[Text] = &[
             ("html", "另写一份供打印的中文页面"),
             ("redact", "不放入消息内容和对方答复的文字；其余照样可证"),
             ("wait", "等到有关记录封存"),
+            ("archives", "归档所在目录：用于已由 retention run 移出的内容"),
         ],
     },
     Text {

@@ -1,7 +1,7 @@
 //! Makes an evidence file out of a store: gathers, proves, has the hub sign, and checks its own work.
 //!
 //! The same state of the store gives the same bytes: the checkpoint is the first that covers every entry, order is that
-//! of positions, and no clock is asked. Reads the log once up to that checkpoint, in constant memory. Refuses what is not
+//! of positions, and no clock is asked. Reads no more of the log than that takes ([`super::source`]). Refuses what is not
 //! sealed yet, and a store whose rows do not say what was sealed.
 
 use std::{
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     About, Line, attempts,
+    source::Archives,
     statements::{self, Bases, Configured, Ground},
     story::Planned,
     verify::{self, verify},
@@ -26,17 +27,14 @@ use crate::{
         trail::{ACCEPTED, ATTEMPTED},
     },
     evidence::{
+        archive,
         digest::Salt,
         file::{self, Entry, File, Opening},
         signer::{KeyId, PublicKey, PublicKeys, Signer},
-        statement,
-        tree::{self, Frontier, Gather, leaf_hash},
+        statement, tree,
     },
-    port::store::{self, DeliveryFilter, MessageRow, Page, Selector, Store, TrailRow},
+    port::store::{self, DeliveryFilter, MessageRow, Page, Store, TrailRow},
 };
-
-/// Entries of the log read at a time.
-const PAGE: usize = 5_000;
 
 /// Messages of one linked matter at most.
 const MESSAGES: usize = 1_000;
@@ -77,6 +75,10 @@ pub struct Exporter {
     pub keys: PublicKeys,
     /// Names of every organisation that is known, and the basis of the operative moment.
     pub configured: Configured,
+    /// Archives of months that left the store; none where nothing of them is asked for.
+    pub archives: Archives,
+    /// Entries of the log that are read for one file at most.
+    pub log_limit: u64,
 }
 
 /// Why there is no file.
@@ -91,6 +93,17 @@ pub enum Error {
     /// Its trail is not in the store any more.
     #[error("the trail of message {0} is not in the store; its month was archived")]
     Archived(MessageId),
+    /// An archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// An archive was changed.
+    #[error("{name} in the archive of {month} is not the file that its manifest names")]
+    Altered {
+        /// Of which month.
+        month: String,
+        /// Which file.
+        name: String,
+    },
     /// Entries without a place in a checkpoint.
     #[error("{entries} entries are not sealed yet, the oldest since {oldest}")]
     Unsealed {
@@ -160,7 +173,7 @@ impl Exporter {
         let mut bases = Bases::new();
         for line in found.lines.iter().filter(|line| line.accepts().is_some()) {
             let Some(id) = line.accepts() else { continue };
-            let row = self.store.message(id).await?.filter(|row| !row.is_erased());
+            let row = self.row(id).await?.filter(|row| !row.is_erased());
             if let Some(row) = &row {
                 bases.extend(statements::bases_of(id, &json(&row.decision)));
             }
@@ -187,7 +200,7 @@ impl Exporter {
     }
 
     async fn accepted(&self, message: MessageId) -> Result<bool, Error> {
-        let rows = self.store.trail_of(Selector::Message(message)).await?;
+        let rows = self.trail_of(message).await?;
         Ok(rows.iter().any(|row| row.event == ACCEPTED))
     }
 
@@ -227,7 +240,7 @@ impl Exporter {
         }
         let lines = read(&rows)?;
         let accepted: Vec<_> = lines.iter().filter(|line| line.accepts().is_some()).collect();
-        let row = self.store.message(message).await?;
+        let row = self.row(message).await?;
         let about = About {
             deliveries: accepted
                 .iter()
@@ -251,9 +264,9 @@ impl Exporter {
                 linked.extend(self.message_of(delivery).await?);
             }
         }
-        if let Some(row) = self.store.message(message).await? {
+        if let Some(row) = self.row(message).await? {
             for other in self.store.find(&row.key.business_key, MESSAGES).await? {
-                let same = self.store.message(other).await?.is_some_and(|other| other.key == row.key);
+                let same = self.row(other).await?.is_some_and(|other| other.key == row.key);
                 linked.extend(same.then_some(other));
             }
         }
@@ -263,7 +276,7 @@ impl Exporter {
     /// With the acceptance of each message that the entries name: its receipt is in the file too.
     async fn finish(&self, about: About, mut rows: BTreeMap<u64, TrailRow>) -> Result<Found, Error> {
         for by in read(&rows)?.iter().filter_map(Line::names) {
-            let all = self.store.trail_of(Selector::Message(by)).await?;
+            let all = self.trail_of(by).await?;
             let accepts = |row: &TrailRow| is_acceptance_of(row, by);
             let row = all.into_iter().find(accepts).ok_or(Error::Archived(by))?;
             let Some(position) = row.position else {
@@ -282,7 +295,7 @@ impl Exporter {
         only: Option<DeliveryId>,
         rows: &mut BTreeMap<u64, TrailRow>,
     ) -> Result<(), Error> {
-        let all = self.store.trail_of(Selector::Message(message)).await?;
+        let all = self.trail_of(message).await?;
         let is_own = |row: &TrailRow| {
             is_acceptance_of(row, message)
                 || only.is_none_or(|only| row.delivery.is_none_or(|delivery| delivery == only))
@@ -303,7 +316,11 @@ impl Exporter {
     /// Holds the rows against the entries that they follow from.
     async fn hold(&self, found: &Found) -> Result<(), Error> {
         let archived = self.store.archived().await?.map(|archived| archived.until);
-        for row in found.rows.values() {
+        for (position, row) in &found.rows {
+            // What an archive says is proven by the file itself.
+            if self.is_archived(*position) {
+                continue;
+            }
             let erased = row.event == ACCEPTED && self.is_erased(row).await?;
             if erased {
                 continue;
@@ -328,27 +345,8 @@ impl Exporter {
     async fn proven(&self, found: &Found) -> Result<File, Error> {
         let positions: Vec<_> = found.rows.keys().copied().collect();
         let last = positions.last().copied().unwrap_or_default();
-        let next = self.store.checkpoints(last, 1).await?.into_iter().next();
-        let (size, checkpoint) = next.ok_or(Error::Log)?;
-        let archived = self.store.archived().await?;
-        let frontier = match archived.filter(|archived| archived.size > 0) {
-            Some(archived) => Frontier::from_bytes(&archived.frontier)?,
-            None => Frontier::new(),
-        };
-        let mut gather = Gather::new(&positions, size, &frontier)?;
-        while gather.taken() < size {
-            let page = self.store.sealed(gather.taken(), PAGE).await?;
-            let before = gather.taken();
-            for entry in page.into_iter().take_while(|entry| entry.position < size) {
-                if entry.position != gather.taken() {
-                    return Err(Error::Log);
-                }
-                gather.leaf(leaf_hash(&entry.body));
-            }
-            if gather.taken() == before {
-                return Err(Error::Log);
-            }
-        }
+        let (size, checkpoint) = self.covering(last).await?;
+        let gather = self.gathered(&positions, size).await?;
         let entry = |(position, row): (&u64, &TrailRow)| {
             let body = String::from_utf8(row.body.to_vec()).ok()?;
             Some(Entry { body, path: gather.path(*position)?, position: *position })
@@ -370,7 +368,7 @@ impl Exporter {
     async fn open(&self, file: &mut File, lines: &[Line]) -> Result<(), Error> {
         for line in lines.iter().filter(|line| line.event == ATTEMPTED) {
             let Some(delivery) = line.delivery else { continue };
-            let rows = self.store.attempts(delivery).await?;
+            let rows = self.attempts(delivery).await?;
             let (opening, words) = attempts::of_line(line, &rows);
             file.attempts.extend(opening);
             file.said.extend(words);

@@ -8,9 +8,11 @@
 
 mod attempts;
 pub mod export;
+pub mod issue;
 mod line;
 pub mod page;
 pub mod said;
+pub mod source;
 pub mod statements;
 pub mod story;
 pub mod verify;

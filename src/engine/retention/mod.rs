@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 pub use erase::{Mode, Selection, Tally, archived, erase, erase_archived};
 pub use month::Month;
+pub(super) use verify::Kept;
 pub use verify::{Findings, verify};
 
 use super::trail::{self, About};

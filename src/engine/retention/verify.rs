@@ -239,7 +239,7 @@ fn committed(
 
 /// A message as the archive keeps it.
 #[derive(Deserialize)]
-struct Kept {
+pub(in crate::engine) struct Kept {
     id: MessageId,
     #[serde(flatten)]
     key: MessageKey,
@@ -258,7 +258,8 @@ struct Kept {
 }
 
 impl Kept {
-    fn row(self) -> Result<MessageRow, String> {
+    /// As the store keeps it.
+    pub(in crate::engine) fn row(self) -> Result<MessageRow, String> {
         let bytes = |text: &str| STANDARD.decode(text).map(Bytes::from).map_err(|error| error.to_string());
         Ok(MessageRow {
             received: bytes(&self.received)?,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{EntryId, Error, Sha256Digest};
 use crate::domain::{
@@ -208,7 +208,7 @@ pub struct DeliveryRow {
 }
 
 /// A stored attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRow {
     /// Which attempt.
     pub attempt: u32,
@@ -239,7 +239,7 @@ pub struct AttemptRow {
     #[serde(skip)]
     pub salt: Option<[u8; 16]>,
     /// Whether digests, detail and salt were erased with what the message said.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
 }
 

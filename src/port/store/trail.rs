@@ -34,6 +34,9 @@ pub trait Trail {
     /// Checkpoints with a size above `after`, in order.
     async fn checkpoints(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, Error>;
 
+    /// The tree's frontier at the last checkpoint that has nothing of a position or after it; none where it was not kept.
+    async fn frontier_before(&self, position: u64) -> Result<Option<Bytes>, Error>;
+
     /// How many entries wait for the sealer, and since when the oldest.
     async fn unsealed_count(&self) -> Result<(u64, Option<Timestamp>), Error>;
 }

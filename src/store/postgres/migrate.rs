@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     ("0006_attempt_salt", include_str!("migrations/0006_attempt_salt.sql")),
     ("0007_resend", include_str!("migrations/0007_resend.sql")),
     ("0008_refusal", include_str!("migrations/0008_refusal.sql")),
+    ("0009_frontier", include_str!("migrations/0009_frontier.sql")),
 ];
 
 /// Brings the database to the form this version knows.

@@ -45,6 +45,10 @@ impl Trail for PostgresStore {
         self.runner.read(Checkpoints { after, limit }).await
     }
 
+    async fn frontier_before(&self, position: u64) -> Result<Option<Bytes>, Error> {
+        self.runner.read(FrontierBefore { position }).await
+    }
+
     async fn unsealed_count(&self) -> Result<(u64, Option<Timestamp>), Error> {
         self.runner.read(Count).await
     }
@@ -123,8 +127,8 @@ impl Job for Sealing {
         }
         session
             .execute(
-                "INSERT INTO checkpoint (size, at, note) VALUES ($1, $2, $3)",
-                &[&size, &Time(seal.at), &seal.checkpoint],
+                "INSERT INTO checkpoint (size, at, note, frontier) VALUES ($1, $2, $3, $4)",
+                &[&size, &Time(seal.at), &seal.checkpoint, &seal.frontier.as_ref()],
             )
             .await?;
         Ok(true)
@@ -167,6 +171,21 @@ impl Job for Checkpoints {
             )
             .await?;
         rows.iter().map(|row| Ok((row.number("size")?, row.value("note")?))).collect()
+    }
+}
+
+struct FrontierBefore {
+    position: u64,
+}
+
+#[async_trait]
+impl Job for FrontierBefore {
+    type Output = Option<Bytes>;
+
+    async fn run(&self, session: &Session<'_>) -> Result<Option<Bytes>, Failure> {
+        let position: i64 = number(self.position)?;
+        let rows = session.rows(include_str!("sql/frontier_before.sql"), &[&position]).await?;
+        rows.first().map(|row| row.bytes("frontier")).transpose()
     }
 }
 

@@ -70,6 +70,17 @@ impl Trail for SqliteStore {
             .await
     }
 
+    async fn frontier_before(&self, position: u64) -> Result<Option<Bytes>, Error> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(include_str!("sql/frontier_before.sql"))?;
+                let found =
+                    statement.query_row([number::<_, i64>(position)?], |row| row.get::<_, Vec<u8>>(0));
+                Ok(found.optional()?.map(Bytes::from))
+            })
+            .await
+    }
+
     async fn unsealed_count(&self) -> Result<(u64, Option<Timestamp>), Error> {
         self.readers
             .read(|connection| {
@@ -109,8 +120,8 @@ fn write_seal(connection: &Connection, seal: &Seal) -> Result<bool, Error> {
         seal_entry(connection, position, *entry)?;
     }
     connection
-        .prepare_cached("INSERT INTO checkpoint (size, at, note) VALUES (?1, ?2, ?3)")?
-        .execute(params![size, Time(seal.at), seal.checkpoint])?;
+        .prepare_cached("INSERT INTO checkpoint (size, at, note, frontier) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![size, Time(seal.at), seal.checkpoint, seal.frontier.as_ref()])?;
     Ok(true)
 }
 

@@ -4,6 +4,7 @@
 mod by_hand;
 mod forged;
 mod page;
+mod served;
 pub(crate) mod stage;
 mod statements;
 

@@ -17,6 +17,7 @@ use liandong::{
     domain::id::EndpointId,
     engine::{
         desk::{Desk, Leases},
+        evidence::{issue::Issuer, statements::Configured},
         keys::Keyring,
         office::{self, Office},
     },
@@ -58,12 +59,19 @@ impl Stand {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&Options::new(folder.path())).unwrap());
         let desk = Arc::new(Desk::new(HashMap::new(), Leases::Own));
+        let keys = Arc::new(Keyring::of(Arc::new(Ed25519::from_seed(&[7; 32]))));
+        let evidence = Arc::new(Issuer::new(
+            Arc::clone(&store),
+            Arc::clone(&keys),
+            Arc::new(SystemClock),
+            Configured::default(),
+        ));
         let office = Office {
             store: Arc::clone(&store),
             clock: Arc::new(SystemClock),
             desk: Arc::clone(&desk),
             endpoints: HashSet::new(),
-            keys: Arc::new(Keyring::of(Arc::new(Ed25519::from_seed(&[7; 32])))),
+            keys,
         };
         let by = By::new("test", "");
         let token = office.add_token(worker, Scope::Worker(worker.into()), by).await.unwrap();
@@ -75,7 +83,7 @@ impl Stand {
         let slips = slip_key();
         let parts = Parts {
             intake: Arc::new(Shut),
-            counter: Counter { operations: Arc::new(office), store, grants },
+            counter: Counter { operations: Arc::new(office), store, grants, evidence },
             mailboxes: Arc::new(Mailboxes::new(desk, Arc::new(SystemClock))),
             acknowledgements: Arc::new(Shut),
             attachments: Attachments { bus, slips: slips.clone(), listed, clock: Arc::new(SystemClock) },

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use liandong::config::environment::Environment;
@@ -177,6 +178,67 @@ async fn a_hub_moves_its_key_into_a_device_by_a_change_of_keys() {
     });
     assert!(signed.await, "the device signs");
     assert_eq!(receipt.json()["proof"]["algorithm"], "sm2");
+    assert_eq!(hub.stop(), Some(0));
+    let report = hub.ask(&["seal", "verify"]);
+    assert_eq!(report["report"]["mismatch"], Value::Null, "{report}");
+}
+
+/// Has the hub sign with the device through a library that hangs while a file is there; that file.
+fn use_hanging_device(hub: &mut Hub, token: &Token) -> PathBuf {
+    let environment = Environment::of_process();
+    let real = environment.get("LIANDONG_TEST_PKCS11_LIBRARY").unwrap().to_owned();
+    use_device(hub, token);
+    let (library, file) = (token.0.path().join("libhanging.so"), token.0.path().join("hangs"));
+    let source = crate::source::root().join("tests/it/signing/hanging.c");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o", library.to_str().unwrap(), source.to_str().unwrap(), "-ldl"])
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    hub.set("device.library", library.display());
+    hub.variable("LIANDONG_TEST_PKCS11_REAL", &real);
+    hub.variable("LIANDONG_TEST_HANGS_WHILE", file.to_str().unwrap());
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_device_hangs_senders_are_told_in_time_and_the_hub_can_stop() {
+    let timeout = Duration::from_secs(3);
+    let (mut hub, token) = (hub(), Token::new());
+    let hangs = use_hanging_device(&mut hub, &token);
+    hub.set("device.timeout_ms", timeout.as_millis());
+    hub.set("seal.every_ms", 100);
+    hub.start();
+    let bureau = Sender::at(&hub, BUREAU);
+    bureau.accepted(&result("K-1", "JY1")).await;
+    let books = Books::of(&hub);
+    eventually("all is sealed", || books.number("SELECT count(*) FROM trail_unsealed") == 0).await;
+
+    fs::write(&hangs, "").unwrap();
+    let before = books.counts();
+    let answer = bureau.send(&result("K-2", "JY2")).await;
+    assert_eq!((answer.status, answer.code()), (503, "unavailable".to_owned()), "{}", answer.json());
+    let begun = Instant::now();
+    let answer = bureau.send(&result("K-3", "JY3")).await;
+    assert_eq!(answer.status, 503, "{}", answer.json());
+    assert!(begun.elapsed() < timeout, "the next ones are refused at once: {:?}", begun.elapsed());
+    assert_eq!(books.counts(), before, "nothing is half done");
+    assert_eq!(hub.probe("/livez").await.unwrap().0, 200, "the hub lives on");
+
+    fs::remove_file(&hangs).unwrap();
+    let back = wait_until_told(PATIENCE, async || bureau.send(&result("K-3", "JY3")).await.status == 201);
+    assert!(back.await, "it goes on by itself when the device comes back");
+
+    fs::write(&hangs, "").unwrap();
+    let answer = bureau.send(&result("K-4", "JY4")).await;
+    assert_eq!(answer.status, 503, "{}", answer.json());
+    drop(books);
+    assert_eq!(hub.stop(), Some(0), "it stops though the device has not come back");
+    fs::remove_file(&hangs).unwrap();
+    hub.start();
+    let token =
+        hub.ask(&["token", "new", "again", "--endpoint", BUREAU])["token"].as_str().unwrap().to_owned();
+    Sender::with(&hub, &token).accepted(&result("K-4", "JY4")).await;
     assert_eq!(hub.stop(), Some(0));
     let report = hub.ask(&["seal", "verify"]);
     assert_eq!(report["report"]["mismatch"], Value::Null, "{report}");

@@ -297,6 +297,7 @@ const TEXTS: &[Text] = &[
 /// Names of values, as they stand between angle brackets.
 pub(super) const VALUES: &[(&str, &str)] = &[
     ("FILE", "文件"),
+    ("PLAN", "方案文件"),
     ("FOLDER", "目录"),
     ("DAY", "日期"),
     ("PAIR", "机构:机构"),

@@ -285,11 +285,13 @@ impl<'r> View<'r> {
         }
         let moment = row.handed_over_at?;
         // An end told by a clock that runs ahead is cut to the hub's own time.
-        let by_attempt =
-            successes.iter().any(|it| it.started_at <= moment && moment <= it.ended_at.max(row.created_at));
-        let by_receipt = row.acknowledged_at.is_some_and(|at| moment <= at)
-            && successes.iter().all(|attempt| moment <= attempt.ended_at);
-        (!by_attempt && !by_receipt).then_some(What::Moment)
+        let success = |it: &&AttemptRow| Success {
+            from: it.started_at,
+            to: it.ended_at.max(row.created_at),
+            told: it.recorded_at,
+        };
+        let successes: Vec<_> = successes.iter().map(success).collect();
+        (!is_moment(moment, row.acknowledged_at, &successes)).then_some(What::Moment)
     }
 
     /// An attempt of which what was exchanged is gone, though no entry says that its message was erased.
@@ -357,6 +359,23 @@ fn is_as_planned(row: &DeliveryRow, sealed: &Value) -> bool {
         && sealed["part"] == serde_json::json!(row.part)
 }
 
+/// A success: when its attempt began and ended, and when the hub was told.
+#[derive(Clone, Copy)]
+struct Success {
+    from: Timestamp,
+    to: Timestamp,
+    told: Timestamp,
+}
+
+/// Whether a delivery may have arrived then: by an attempt that succeeded, or by its recipient's receipt, where the hub
+/// was told of no success before that.
+fn is_moment(moment: Timestamp, acknowledged_at: Option<Timestamp>, successes: &[Success]) -> bool {
+    let by_attempt = successes.iter().any(|it| it.from <= moment && moment <= it.to);
+    let by_receipt = acknowledged_at.is_some_and(|at| moment <= at)
+        && successes.iter().all(|it| moment <= it.to || moment <= it.told);
+    by_attempt || by_receipt
+}
+
 /// Whether a row is the attempt that an entry tells of. Of one that is erased only the rest is held.
 fn is_made(entry: &Value, row: &AttemptRow) -> bool {
     let data = &entry["data"];
@@ -397,4 +416,21 @@ fn is_not_made(entry: &Value, row: &AttemptRow) -> bool {
 fn is_at(sealed: &Value, stored: Timestamp) -> bool {
     let sealed = sealed.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     sealed.is_some_and(|sealed| sealed.as_microsecond() == stored.as_microsecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_arrived_by_a_success_or_by_a_receipt_that_came_before_the_hub_was_told_of_one() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let success = |from, to, told| Success { from: at(from), to: at(to), told: at(told) };
+        assert!(is_moment(at(12), None, &[success(10, 12, 13)]));
+        assert!(is_moment(at(20), Some(at(20)), &[]), "nothing but the receipt is known");
+        assert!(is_moment(at(20), Some(at(20)), &[success(18, 19, 21)]), "the receipt overtook the outcome");
+        assert!(!is_moment(at(20), Some(at(20)), &[success(10, 12, 13)]), "it had arrived before");
+        assert!(!is_moment(at(20), Some(at(19)), &[]), "after the receipt");
+        assert!(!is_moment(at(20), None, &[success(10, 12, 13)]), "at no moment that is known");
+    }
 }

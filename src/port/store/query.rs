@@ -218,6 +218,9 @@ pub struct AttemptRow {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Timestamp,
+    /// When the hub was told.
+    #[serde(skip)]
+    pub recorded_at: Timestamp,
     /// Whom it spoke to.
     pub peer: String,
     /// HTTP status.

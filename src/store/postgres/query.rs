@@ -255,6 +255,7 @@ pub(super) fn attempt(row: &Row) -> Result<AttemptRow, Failure> {
         outcome: row.value("outcome")?,
         started_at: row.time("started_at")?,
         ended_at: row.time("ended_at")?,
+        recorded_at: row.time("recorded_at")?,
         peer: row.value("peer")?,
         status: status.map(number).transpose()?,
         detail: row.value("detail")?,

@@ -211,6 +211,7 @@ pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         outcome: row.get("outcome")?,
         started_at: row.time("started_at")?,
         ended_at: row.time("ended_at")?,
+        recorded_at: row.time("recorded_at")?,
         peer: row.get("peer")?,
         status: row.get("status")?,
         detail: row.get("detail")?,

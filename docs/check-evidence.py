@@ -59,6 +59,11 @@ text, signature = file["checkpoint"].rsplit("\n\n", 1)
 log, size, root = text.split("\n")[:3]
 signed.append((text + "\n", base64.b64decode(signature.split(" ")[2])[4:]))
 
+# The time stamp of an authority, for openssl ts -verify -data checkpoint.note -in stamp.der -token_in -CAfile authority.pem
+if "stamp" in file:
+    open("checkpoint.note", "w", encoding="utf-8", newline="").write(file["checkpoint"])
+    open("stamp.der", "wb").write(base64.b64decode(file["stamp"]))
+
 # 2. Every entry is in the tree of the checkpoint, at its position.
 for entry in file["entries"]:
     reached = root_of(entry["body"].encode(), entry["position"], int(size), entry["path"])
@@ -72,6 +77,8 @@ need(places == [(at, len(proven), places[0][2]) for at in range(len(proven))], "
 contents = proven[-1][0]
 leaves = [{"leaf": sha(b"\0", e["body"].encode()).hex(), "position": e["position"]} for e in file["entries"]]
 need(contents["type"] == "contents" and contents["entries"] == leaves, "the entries are not those of the contents")
+stamped = {"stamp": "sha256:" + sha(file["stamp"].encode()).hex()} if "stamp" in file else {}
+need(stamped.get("stamp") == contents.get("stamp"), "the time stamp is not that of the contents")
 need((contents["log"], contents["size"], contents["root"]) == (log, int(size), base64.b64decode(root).hex()),
      "the contents are of another checkpoint")
 

@@ -25,9 +25,10 @@ use crate::{
         page,
         said::{self, Tongue},
         source::Archives,
-        verify::{Failed, Proven, verify},
+        stamp::Stamp,
+        verify::{Failed, Proven, verify_stamped},
     },
-    evidence::file::MAX_BYTES,
+    evidence::{file::MAX_BYTES, timestamp::Authorities},
     port::clock::SystemClock,
 };
 
@@ -89,6 +90,9 @@ struct Verify {
     /// Name of the log that it must be of, as seal.origin; any log that the key signed otherwise
     #[arg(long, value_name = "NAME")]
     log: Option<String>,
+    /// PEM file with the certificates of time-stamping authorities that are trusted; timestamp.authority otherwise
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
     /// Also write a page for people, in Chinese, to print
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -131,7 +135,9 @@ async fn export(mut call: Call<'_>, arguments: &Export) -> Result<(), Error> {
     shelf.close().await.map_err(app::Error::from)?;
     let bytes = made?;
     if let Some(html) = &arguments.html {
-        let proven = verify(&bytes, &keys, None).map_err(|failed| failed_said(&failed))?;
+        let authorities = app::stamps::authorities(&call.settings)?;
+        let proven = verify_stamped(&bytes, &keys, None, authorities.as_ref());
+        let proven = proven.map_err(|failed| failed_said(&failed))?;
         write(html, page::of(&proven).as_bytes())?;
     }
     match &arguments.out {
@@ -212,7 +218,8 @@ fn export_said(error: export::Error, rhythm: Duration) -> Error {
 fn check(mut call: Call<'_>, arguments: &Verify) -> Result<(), Error> {
     let keys = seal::keys(&arguments.key)?;
     let bytes = read(&arguments.file)?;
-    let proven = match verify(&bytes, &keys, arguments.log.as_deref()) {
+    let authorities = authorities(&call, arguments)?;
+    let proven = match verify_stamped(&bytes, &keys, arguments.log.as_deref(), authorities.as_ref()) {
         Ok(proven) => proven,
         Err(failed) => {
             if call.output.is_json() {
@@ -230,6 +237,19 @@ fn check(mut call: Call<'_>, arguments: &Verify) -> Result<(), Error> {
         return Ok(call.output.json(&value(&proven))?);
     }
     show(&mut call.output, &proven)
+}
+
+/// Those that are named, or else those whose stamps this hub takes.
+fn authorities(call: &Call<'_>, arguments: &Verify) -> Result<Option<Authorities>, Error> {
+    let Some(path) = &arguments.authority else { return Ok(app::stamps::authorities(&call.settings)?) };
+    let pem = seal::read(path)?;
+    Authorities::from_pem(pem.as_bytes()).map(Some).map_err(|error| {
+        let path = path.display();
+        Error::said(
+            format!("{path} 中没有可用的时间戳机构证书：{error}"),
+            format!("{path} holds no certificate of an authority: {error}"),
+        )
+    })
 }
 
 fn show(output: &mut Output<'_>, proven: &Proven) -> Result<(), Error> {
@@ -258,11 +278,16 @@ fn value(proven: &Proven) -> Value {
         .iter()
         .map(|(entry, exchanged)| json!({ "entry": entry, "exchanged": exchanged }))
         .collect();
+    let stamp = match proven.stamp {
+        Stamp::Absent => Value::Null,
+        Stamp::Unchecked => json!({ "checked": false }),
+        Stamp::Holds(at) => json!({ "checked": true, "time": at }),
+    };
     let erased: Vec<_> = proven.lines.iter().filter_map(Line::erases).collect();
     json!({
         "holds": true, "log": proven.sealed.log, "size": proven.sealed.size, "sealed_at": proven.sealed.time,
         "keys": proven.keys, "about": proven.about, "messages": messages, "statements": proven.statements,
-        "attempts": attempts, "erased": erased, "entries": proven.lines.len(),
+        "stamp": stamp, "attempts": attempts, "erased": erased, "entries": proven.lines.len(),
         "proves": said::proven(proven, Tongue::Chinese),
     })
 }

@@ -43,6 +43,9 @@ pub struct File {
     pub messages: Vec<Message>,
     /// What targets answered, in words, by the position of the attempt.
     pub said: Vec<Said>,
+    /// Stamp of an authority over the checkpoint (RFC 3161 `TimeStampToken`, base64); none where none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<String>,
     /// Signed statements, each verbatim; the last one lists the contents.
     pub statements: Vec<String>,
 }
@@ -309,6 +312,7 @@ mod tests {
             keys: Vec::new(),
             messages: Vec::new(),
             said: vec![Said { entry: 0, words: "收到".to_owned() }],
+            stamp: None,
             statements: Vec::new(),
         }
     }

@@ -203,6 +203,7 @@ const TEXTS: &[Text] = &[
             ("file", "证据包文件"),
             ("key", "可信公钥的 PEM 文件；证据包内所列公钥一概不作数"),
             ("log", "须为此日志（同 seal.origin）；不给则为该公钥签名的任一日志"),
+            ("authority", "可信时间戳机构证书的 PEM 文件；不给则用 timestamp.authority"),
             ("html", "另写一份供打印的中文页面"),
         ],
     },

@@ -1,6 +1,7 @@
 //! Makes an evidence file out of a store: gathers, proves, has the hub sign, and checks its own work.
 //!
-//! The same state of the store gives the same bytes: the checkpoint is the first that covers every entry, order is that
+//! The same state of the store gives the same bytes: the checkpoint is the first that covers every entry,
+//! of those that an authority stamped where there are such, order is that
 //! of positions, and no clock is asked. Reads no more of the log than that takes ([`super::source`]). Refuses what is not
 //! sealed yet, and a store whose rows do not say what was sealed.
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::{
     About, Line, attempts,
     source::Archives,
+    stamp,
     statements::{self, Bases, Configured, Ground},
     story::Planned,
     verify::{self, verify},
@@ -167,9 +169,11 @@ impl Exporter {
 
     /// The file.
     pub async fn export(&self, subject: Subject, content: Content) -> Result<Vec<u8>, Error> {
+        // Of what is sealed from here on an entry may be missing among those found.
+        let sealed = self.store.sealer_state().await?.size;
         let found = self.find(subject).await?;
         self.hold(&found).await?;
-        let mut file = self.proven(&found).await?;
+        let mut file = self.proven(&found, sealed).await?;
         let mut bases = Bases::new();
         for line in found.lines.iter().filter(|line| line.accepts().is_some()) {
             let Some(id) = line.accepts() else { continue };
@@ -341,12 +345,21 @@ impl Exporter {
         })
     }
 
-    /// The entries with their paths to the first checkpoint that covers them all.
-    async fn proven(&self, found: &Found) -> Result<File, Error> {
+    /// The entries with their paths to the first checkpoint that covers them all, or, where an authority stamped one of
+    /// those that do, up to `sealed` entries, to the first of these.
+    async fn proven(&self, found: &Found, sealed: u64) -> Result<File, Error> {
         let positions: Vec<_> = found.rows.keys().copied().collect();
         let last = positions.last().copied().unwrap_or_default();
         let (size, checkpoint) = self.covering(last).await?;
-        let gather = self.gathered(&positions, size).await?;
+        let stamped = self.stamped(size, sealed).await?;
+        let (gather, checkpoint, stamp) = match stamped {
+            Some(stamped) => match self.gathered(&positions, stamped.size).await {
+                // It lies further ahead than this exporter may read: the file is one without.
+                Err(Error::TooMuch { .. }) => (self.gathered(&positions, size).await?, checkpoint, None),
+                gather => (gather?, stamped.note.clone(), Some(stamp::written(&stamped))),
+            },
+            None => (self.gathered(&positions, size).await?, checkpoint, None),
+        };
         let entry = |(position, row): (&u64, &TrailRow)| {
             let body = String::from_utf8(row.body.to_vec()).ok()?;
             Some(Entry { body, path: gather.path(*position)?, position: *position })
@@ -360,6 +373,7 @@ impl Exporter {
             keys: Vec::new(),
             messages: Vec::new(),
             said: Vec::new(),
+            stamp,
             statements: Vec::new(),
         })
     }

@@ -13,6 +13,7 @@ mod line;
 pub mod page;
 pub mod said;
 pub mod source;
+pub mod stamp;
 pub mod statements;
 pub mod story;
 pub mod verify;

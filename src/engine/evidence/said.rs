@@ -7,6 +7,7 @@ use jiff::{Timestamp, tz::Offset};
 use serde_json::Value;
 
 use super::{
+    stamp::Stamp,
     statements::{ANSWERED, DEADLINE_MISSED, HANDED_OVER, NOT_DELIVERED, RETURNED, SERVED_OFFLINE, SIGNED},
     story::{Planned, Story},
     verify::{Message, Proven},
@@ -52,6 +53,7 @@ pub fn time(text: &str) -> String {
 /// What is proven, a line a fact.
 pub fn proven(proven: &Proven, tongue: Tongue) -> Vec<String> {
     let mut lines = vec![seal(proven, tongue)];
+    lines.extend(stamped(proven, tongue));
     lines.extend(proven.messages.iter().filter_map(|message| accepted(proven, message, tongue)));
     for accepted in proven.lines.iter().filter(|line| line.accepts().is_some()) {
         for planned in Planned::of(accepted).iter().filter(|it| proven.about.deliveries.contains(&it.id)) {
@@ -75,6 +77,24 @@ fn seal(proven: &Proven, tongue: Tongue) -> String {
             "the checkpoint of log {log} ({size} entries, signed at {at} +08:00) seals the {entries} entries of this file; the hub states that these are all about it up to that checkpoint. Signed by key {keys}."
         ),
     }
+}
+
+fn stamped(proven: &Proven, tongue: Tongue) -> Option<String> {
+    Some(match (proven.stamp, tongue) {
+        (Stamp::Absent, _) => return None,
+        (Stamp::Unchecked, _) => tongue
+            .pick(
+                "本包附有时间戳机构对该检查点的时间戳，此次未核验：未给出该机构的证书（--authority）。",
+                "the file has a time stamp of an authority over the checkpoint; it was not checked, since no certificate of an authority was given (--authority).",
+            )
+            .to_owned(),
+        (Stamp::Holds(at), Tongue::Chinese) => {
+            format!("可信时间戳机构证明：该检查点及其封存的全部记录，不晚于 {}（北京时间）已存在。", time(&at.to_string()))
+        }
+        (Stamp::Holds(at), Tongue::English) => {
+            format!("a trusted authority vouches that this checkpoint, and all that it seals, was there by {} +08:00.", time(&at.to_string()))
+        }
+    })
 }
 
 fn accepted(proven: &Proven, message: &Message, tongue: Tongue) -> Option<String> {

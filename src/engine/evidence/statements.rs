@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    About, Line,
+    About, Line, stamp,
     story::{Happened, Planned, Stop, Story},
 };
 use crate::{
@@ -198,12 +198,16 @@ pub fn contents(
         .iter()
         .map(|message| json!({ "id": message.id, "receipt": message.receipt.is_some() }))
         .collect();
-    json!({
+    let mut contents = json!({
         "type": CONTENTS, "id": format!("{CONTENTS}/{}/{}", subject(about), sealed.size),
         "issued_at": issued_at, "log": sealed.log, "size": sealed.size, "root": sealed.root,
         "about": about, "entries": entries, "messages": messages,
         "names": configured.names, "moment_basis": configured.moment_basis,
-    })
+    });
+    if let Some(stamp) = stamp::digest(file) {
+        contents["stamp"] = json!(stamp);
+    }
+    contents
 }
 
 fn subject(about: &About) -> String {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     About, Line, attempts,
+    stamp::{self, Stamp},
     statements::{self, Bases, Configured, Ground},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
         file::{self, File, Sealed},
         signer::{KeyId, PublicKey, PublicKeys},
         statement,
+        timestamp::{self, Authorities},
     },
 };
 
@@ -46,11 +48,13 @@ pub enum Step {
     Words,
     /// The keys that the file names are those that signed.
     Keys,
+    /// The time stamp is of an authority that is trusted, over the checkpoint.
+    Stamp,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Reading,
         Self::Checkpoint,
         Self::Inclusion,
@@ -61,6 +65,7 @@ impl Step {
         Self::Facts,
         Self::Words,
         Self::Keys,
+        Self::Stamp,
     ];
 
     /// The word in data.
@@ -76,6 +81,7 @@ impl Step {
             Self::Facts => "facts",
             Self::Words => "words",
             Self::Keys => "keys",
+            Self::Stamp => "stamp",
         }
     }
 
@@ -91,6 +97,7 @@ impl Step {
             Self::Openings => "原文与收发摘要：与封存的承诺不符，已被改动",
             Self::Facts => "事实：声明所述与封存的留痕不符",
             Self::Words => "答复：对方答复的文字与封存的摘要不符",
+            Self::Stamp => "时间戳：不是可信机构对该检查点签发的，或已被改动",
             Self::Keys => "公钥：包内所列公钥与实际签名的公钥不符",
         }
     }
@@ -122,6 +129,9 @@ pub enum Because {
     /// A receipt.
     #[error("the receipt of message {0} does not hold")]
     Receipt(MessageId, #[source] Box<statement::Invalid>),
+    /// The time stamp.
+    #[error("the time stamp over the checkpoint does not hold")]
+    Stamp(#[from] Box<timestamp::Error>),
 }
 
 /// What a file proves.
@@ -145,6 +155,8 @@ pub struct Proven {
     pub said: BTreeMap<u64, String>,
     /// Keys that signed.
     pub keys: BTreeSet<KeyId>,
+    /// What an authority vouches for.
+    pub stamp: Stamp,
 }
 
 /// A message that was checked.
@@ -169,8 +181,19 @@ pub struct Opened {
     pub decision: Value,
 }
 
-/// Checks a file against the trusted keys; and against the name of a log, if one is given.
+/// Checks a file against the trusted keys; and against the name of a log, if one is given. A time stamp in it is not
+/// checked, as [`Proven::stamp`] says.
 pub fn verify(bytes: &[u8], keys: &PublicKeys, log: Option<&str>) -> Result<Proven, Failed> {
+    verify_stamped(bytes, keys, log, None)
+}
+
+/// The same, with the time stamp in the file, where authorities are trusted.
+pub fn verify_stamped(
+    bytes: &[u8],
+    keys: &PublicKeys,
+    log: Option<&str>,
+    authorities: Option<&Authorities>,
+) -> Result<Proven, Failed> {
     let file = at(Step::Reading, File::parse(bytes).map_err(Into::into))?;
     let sealed = at(Step::Checkpoint, file.sealed(keys, log).map_err(Into::into))?;
     at(Step::Inclusion, file.included(&sealed).map_err(Into::into))?;
@@ -199,8 +222,20 @@ pub fn verify(bytes: &[u8], keys: &PublicKeys, log: Option<&str>) -> Result<Prov
     at(Step::Facts, facts(&stated, &ground.statements()))?;
     let said = at(Step::Words, words(&file, &lines, &exchanged))?;
     at(Step::Keys, named(&file, keys, &signed_by))?;
+    let stamp = at(Step::Stamp, stamp::checked(&file, authorities))?;
     let keys = signed_by;
-    Ok(Proven { sealed, about, configured, lines, statements: stated, messages, exchanged, said, keys })
+    Ok(Proven {
+        sealed,
+        about,
+        configured,
+        lines,
+        statements: stated,
+        messages,
+        exchanged,
+        said,
+        keys,
+        stamp,
+    })
 }
 
 fn at<T>(step: Step, done: Result<T, Because>) -> Result<T, Failed> {
@@ -251,6 +286,9 @@ fn contents(
     }
     if let Some(what) = different(&listed["messages"], &own["messages"], "id") {
         return Err(unfit(format!("message {what} or its receipt is missing, added or not the one listed")));
+    }
+    if own.get("stamp") != listed.get("stamp") {
+        return Err(unfit("the time stamp is missing, added or not the one listed"));
     }
     if own != listed {
         return Err(unfit("the list of contents is not of this file"));

@@ -8,8 +8,15 @@ use std::{
 };
 
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use liandong::{
-    evidence::timestamp::{Authorities, Error, Question, verify},
+    engine::evidence::{stamp::Stamp, verify::verify_stamped},
+    evidence::{
+        digest::Digest,
+        signer::{Ed25519, PublicKeys, Signer as _},
+        statement,
+        timestamp::{Authorities, Error, Question, verify},
+    },
     port::store::Stamps as _,
     store::sqlite::{Options, SqliteStore},
 };
@@ -17,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{done, tool};
+use crate::evidence_files::stage::{exported, parsed, public_key, written};
 use crate::harness::{
     books::Books,
     hub::{Hub, PATIENCE, eventually, wait_until_told},
@@ -234,4 +242,127 @@ async fn an_authority_that_is_away_is_alarmed_about_and_nothing_waits_for_it() {
     assert_eq!(report["report"]["mismatch"], Value::Null, "{report}");
     let covered = report["report"]["sealed"].clone();
     assert!(covered.as_u64().unwrap() > number, "{covered} {}", json!(number));
+}
+
+/// A stopped hub with one message whose entries a stamped checkpoint covers, and its evidence file.
+async fn stamped() -> (Authority, Hub, Value) {
+    let (authority, address) = Authority::open(Mood::Well).await;
+    let mut hub = hub(&authority, &address);
+    hub.start();
+    let message = Sender::at(&hub, BUREAU).accepted(&result("K-1", "JY1")).await.message();
+    let books = Books::of(&hub);
+    eventually("it is sealed", || books.number("SELECT count(*) FROM trail_unsealed") == 0).await;
+    let size = books.number("SELECT count(*) FROM trail_sealed");
+    let newest = "SELECT coalesce(max(size), 0) FROM stamp";
+    eventually("it is stamped", || books.number(newest) >= size).await;
+    drop(books);
+    assert_eq!(hub.stop(), Some(0));
+    let file = parsed(&exported(&hub, &message, &[]));
+    assert_eq!(written(&file), exported(&hub, &message, &[]), "the same bytes");
+    (authority, hub, file)
+}
+
+fn keys_of(hub: &Hub) -> PublicKeys {
+    let signer = Ed25519::load(&hub.data().join("keys/signing.pem")).unwrap();
+    [signer.public_key().clone()].into_iter().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evidence_file_carries_the_stamp_of_its_checkpoint_which_openssl_verifies_too() {
+    let (authority, hub, file) = stamped().await;
+    let (folder, key) = (authority.folder.path(), public_key(&hub));
+    let path = folder.join("evidence.json");
+    fs::write(&path, written(&file)).unwrap();
+    let (path, key) = (path.to_str().unwrap(), key.to_str().unwrap());
+    let certificate = folder.join("ca.pem");
+    // A hub that has nothing to do with it, and no authority of its own.
+    let stranger = Hub::configure(&[]);
+    let verify = ["evidence", "verify", path, "--key", key];
+    let said = stranger.ask(&verify);
+    assert_eq!((&said["holds"], &said["stamp"]), (&json!(true), &json!({ "checked": false })), "{said}");
+    assert!(said["proves"].to_string().contains("此次未核验"), "{said}");
+    let said = stranger.ask(&[&verify[..], &["--authority", certificate.to_str().unwrap()]].concat());
+    assert_eq!(said["stamp"]["checked"], true, "{said}");
+    assert!(said["proves"].to_string().contains("可信时间戳机构证明"), "{said}");
+    assert_eq!(hub.ask(&verify)["stamp"], said["stamp"], "by the authority that is configured");
+    let page = folder.join("page.html");
+    stranger.ask(
+        &[&verify[..], &["--html", page.to_str().unwrap(), "--authority", certificate.to_str().unwrap()]]
+            .concat(),
+    );
+    assert!(fs::read_to_string(&page).unwrap().contains("可信时间戳机构证明"));
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/check-evidence.py");
+    done(folder, "python3", &[script.to_str().unwrap(), "evidence.json"]);
+    let by_hand = |note: &str| {
+        let arguments =
+            ["ts", "-verify", "-data", note, "-in", "stamp.der", "-token_in", "-CAfile", "ca.pem"];
+        tool(folder, "openssl", &arguments).status.success()
+    };
+    assert!(by_hand("checkpoint.note") && !by_hand("evidence.json"), "the documented steps");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn altered_stamps_of_evidence_files_are_caught() {
+    let (authority, hub, file) = stamped().await;
+    let (keys, trusted) = (keys_of(&hub), authorities(authority.folder.path()));
+    let step = |file: &Value, authorities: Option<&Authorities>| match verify_stamped(
+        &written(file),
+        &keys,
+        None,
+        authorities,
+    ) {
+        Ok(proven) => match proven.stamp {
+            Stamp::Absent => "absent",
+            Stamp::Unchecked => "unchecked",
+            Stamp::Holds(_) => "holds",
+        },
+        Err(failed) => failed.step.as_str(),
+    };
+    assert_eq!((step(&file, None), step(&file, Some(&trusted))), ("unchecked", "holds"));
+
+    // Without the key of the hub: not even without knowing the authority.
+    let token = STANDARD.decode(file["stamp"].as_str().unwrap()).unwrap();
+    for at in (0..token.len()).step_by(97) {
+        let mut flipped = (file.clone(), token.clone());
+        flipped.1[at] ^= 1;
+        flipped.0["stamp"] = json!(STANDARD.encode(&flipped.1));
+        assert_eq!(step(&flipped.0, None), "contents", "byte {at}");
+    }
+    let mut without = file.clone();
+    without.as_object_mut().unwrap().remove("stamp");
+    assert_eq!(step(&without, None), "contents", "taken out");
+
+    // By who holds that key: stamps over something else, of an authority that nobody trusts, and no stamps at all.
+    let elsewhere = tempfile::tempdir().unwrap();
+    establish(elsewhere.path());
+    let note = file["checkpoint"].as_str().unwrap();
+    let given = |folder: &Path, text: &str, trusted: &Authorities| {
+        let question = Question::about(text.as_bytes()).unwrap();
+        question.answered(&answer(folder, &question.to_bytes().unwrap()), trusted).unwrap().token
+    };
+    let replayed = given(authority.folder.path(), &note.replace("time 2", "time 1"), &trusted);
+    let foreign = given(elsewhere.path(), note, &authorities(elsewhere.path()));
+    let again = given(authority.folder.path(), note, &trusted);
+    for (token, expected) in
+        [(replayed, "stamp"), (foreign, "stamp"), (b"no token".to_vec(), "stamp"), (again, "holds")]
+    {
+        let signed = signed_anew(&hub, &file, &STANDARD.encode(token));
+        assert_eq!(step(&signed, Some(&trusted)), expected);
+    }
+    assert_eq!(step(&signed_anew(&hub, &file, "%"), None), "stamp", "no base64");
+}
+
+/// The file with another stamp, listed by the hub's own key.
+fn signed_anew(hub: &Hub, file: &Value, stamp: &str) -> Value {
+    let statement = |envelope: &Value| parsed(envelope.as_str().unwrap().as_bytes())["statement"].clone();
+    let mut stated: Vec<_> = file["statements"].as_array().unwrap().iter().map(statement).collect();
+    let contents = stated.last_mut().unwrap();
+    contents["stamp"] = json!(Digest::of(stamp.as_bytes()));
+    let signer = Ed25519::load(&hub.data().join("keys/signing.pem")).unwrap();
+    let envelopes = statement::sign_batch(&stated, &signer).unwrap();
+    let mut file = file.clone();
+    file["statements"] = envelopes.into_iter().map(|it| json!(String::from_utf8(it).unwrap())).collect();
+    file["stamp"] = json!(stamp);
+    file
 }

@@ -32,6 +32,17 @@ use crate::{
 
 /// How often it is looked whether entries pile up, and how old the oldest is.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long another hub that is sealing is left to it.
+const TURN: Duration = Duration::from_millis(20);
+
+/// What a step leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Nothing that was there when it began, or nothing that can be sealed now.
+    Nothing,
+    /// More, perhaps.
+    Perhaps,
+}
 
 /// The sealing task.
 #[derive(Debug)]
@@ -72,25 +83,25 @@ impl Sealer {
 
     /// Seals until nothing is left.
     pub async fn seal_all(&self) -> Result<(), Failure> {
-        while self.step().await? == self.entries {}
+        while self.step().await? == Left::Perhaps {}
         self.report().await.map(|_| ())
     }
 
-    /// One checkpoint; how many entries it took. A store that cannot answer now seals nothing.
-    async fn step(&self) -> Result<usize, Failure> {
+    /// One checkpoint. A store that cannot answer now seals nothing.
+    async fn step(&self) -> Result<Left, Failure> {
         self.keys.confirm().await;
         // The size first: entries that another hub seals after it was read are then refused by the fence, and
         // not missed among the unsealed.
         let state = match self.store.sealer_state().await {
             Ok(state) => state,
-            Err(error) => return tolerate(error).map(|()| 0),
+            Err(error) => return tolerate(error).map(|()| Left::Nothing),
         };
         let unsealed = match self.store.unsealed(self.entries).await {
             Ok(unsealed) => unsealed,
-            Err(error) => return tolerate(error).map(|()| 0),
+            Err(error) => return tolerate(error).map(|()| Left::Nothing),
         };
         if unsealed.is_empty() {
-            return Ok(0);
+            return Ok(Left::Nothing);
         }
         let mut frontier =
             if state.frontier.is_empty() { Frontier::new() } else { Frontier::from_bytes(&state.frontier)? };
@@ -103,7 +114,7 @@ impl Sealer {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
                 tracing::error!(%error, "the trail could not be sealed, trying again");
-                return Ok(0);
+                return Ok(Left::Nothing);
             }
         };
         let seal = Seal {
@@ -119,11 +130,15 @@ impl Sealer {
                 counter!(SEALED).increment(count as u64);
                 self.keep(&note);
             }
-            // Hubs that share a store take turns by chance; what was left is sealed in the next step.
-            Ok(false) => tracing::debug!("another hub sealed meanwhile"),
-            Err(error) => return tolerate(error).map(|()| 0),
+            // Hubs that share a store take turns by chance, and what the other did not see yet may be ours.
+            Ok(false) => {
+                tracing::debug!("another hub sealed meanwhile");
+                tokio::time::sleep(TURN).await;
+                return Ok(Left::Perhaps);
+            }
+            Err(error) => return tolerate(error).map(|()| Left::Nothing),
         }
-        Ok(count)
+        Ok(if count == self.entries { Left::Perhaps } else { Left::Nothing })
     }
 
     /// Whole or not at all. A disk that does not take it does not stop the sealing.
